@@ -1,0 +1,152 @@
+/**
+ * What the log gives to every surface (HTTP, Kafka protocol, CLI, jobs). Implemented by `Log` in `log.ts`; all errors
+ * are `BrokerlessError`.
+ */
+import type { PreparedBatches } from "../kafka/index.ts";
+
+export interface TopicSpec {
+  /** 1 to 249 characters of `[a-zA-Z0-9._-]`, not `.` or `..` (Kafka's rule). */
+  readonly name: string;
+  /** 1 to 10,000. Default 1. */
+  readonly partitions?: number;
+  /** -1 or 1 to 3: accepted and remembered; what exists is the storage's (`docs/durability.md`). Default -1. */
+  readonly replicationFactor?: number;
+  /** By Kafka's names; every value as text, as Kafka has them. */
+  readonly configs?: Readonly<Record<string, string>>;
+}
+
+export interface Topic {
+  readonly name: string;
+  /** 22 characters of base64url: the 16 bytes of a UUID. */
+  readonly id: string;
+  readonly partitions: number;
+  readonly replicationFactor: number;
+  /** What was set; see `topicConfigs` for what holds. */
+  readonly configs: Readonly<Record<string, string>>;
+  readonly createdAtMs: number;
+}
+
+/** One config of a topic, as DescribeConfigs answers it. */
+export interface ConfigEntry {
+  readonly name: string;
+  readonly value: string;
+  readonly defaultValue: string;
+  readonly isDefault: boolean;
+  readonly documentation: string;
+  /** Kafka's type word: `long`, `int`, `list`, `string`. */
+  readonly type: string;
+}
+
+export interface AppendRequest {
+  readonly topic: string;
+  readonly partition: number;
+  /**
+   * One or more record batches (magic 2), one after the other. As bytes they are checked here, whole, before anything
+   * is written; `PreparedBatches` were checked or made by `lib/kafka` and are trusted. The bytes must not be changed
+   * until the append is answered, and may be changed by it (base offset, LogAppendTime).
+   */
+  readonly batches: Uint8Array | PreparedBatches;
+}
+
+export interface AppendResult {
+  readonly topic: string;
+  readonly partition: number;
+  /** Offset of the first record. */
+  readonly baseOffset: number;
+  readonly recordCount: number;
+  /** The time given to all records where `message.timestamp.type` is LogAppendTime; else undefined. */
+  readonly logAppendTimeMs: number | undefined;
+  readonly logStartOffset: number;
+  /** True where this was an idempotent producer's repetition: nothing was written again. */
+  readonly duplicate: boolean;
+}
+
+export interface AppendOptions {
+  /**
+   * 1 to 255 printable characters. The first request with a key is done once; the same request with the same key is
+   * answered with the first one's result for 24 hours, another request with it is refused (`idempotency_conflict`).
+   */
+  readonly idempotencyKey?: string;
+  /** Gives up waiting; what was begun goes on, and the error says `unknown`. */
+  readonly signal?: AbortSignal;
+}
+
+export interface ReadRequest {
+  readonly topic: string;
+  readonly partition: number;
+  /** First offset wanted: from the log start to the log end, else `offset_out_of_range`. */
+  readonly offset: number;
+  /** About how many bytes at most; at least one batch is returned where there is one. Default 1 MiB. */
+  readonly maxBytes?: number;
+  /** Waits so long at the end of the log for something new. Default 0. */
+  readonly maxWaitMs?: number;
+  readonly signal?: AbortSignal;
+}
+
+export interface ReadResult {
+  /**
+   * Whole record batches with their offsets in them, in order and without a gap; the first may begin below the
+   * offset asked for (as in Kafka: the reader skips). Each array holds one or more batches. The caller's to keep.
+   */
+  readonly batches: readonly Uint8Array[];
+  readonly sizeBytes: number;
+  /** Where to read on: one after the last record here; the offset asked for when there is none. */
+  readonly nextOffset: number;
+  readonly logStartOffset: number;
+  /** Log end offset, also the high watermark: every offset below it is durable. */
+  readonly logEndOffset: number;
+}
+
+export type OffsetSpec =
+  | { readonly at: "earliest" | "latest" | "max_timestamp" }
+  /** The first record whose timestamp is at or after this one. */
+  | { readonly timestampMs: number };
+
+export interface OffsetAnswer {
+  /** -1 where no record fits. */
+  readonly offset: number;
+  /** -1 with `earliest` and `latest`, and where no record fits. */
+  readonly timestampMs: number;
+}
+
+export interface PartitionInfo {
+  readonly partition: number;
+  readonly logStartOffset: number;
+  readonly logEndOffset: number;
+}
+
+export interface LogApi {
+  /** A 22-character id made when the storage was first used. */
+  clusterId(): Promise<string>;
+
+  /** Throws `topic_exists`, `invalid_topic`, `invalid_partitions`, `invalid_config`, `invalid_replication_factor`. */
+  createTopic(spec: TopicSpec, options?: { readonly validateOnly?: boolean }): Promise<Topic>;
+  /** By name. */
+  listTopics(): Promise<Topic[]>;
+  /** Throws `unknown_topic`. May be up to 30 s old, save that what this process did is seen at once. */
+  topic(name: string): Promise<Topic>;
+  /** Every config there is, with what holds for this topic. */
+  topicConfigs(topic: Topic): ConfigEntry[];
+  /** Sets (text) or resets to the default (null) the named configs and leaves the others. */
+  alterConfigs(
+    name: string,
+    changes: Readonly<Record<string, string | null>>,
+    options?: { readonly validateOnly?: boolean },
+  ): Promise<Topic>;
+  /** Grows to this total; throws `invalid_partitions` when it is not above the present one. */
+  growPartitions(name: string, total: number, options?: { readonly validateOnly?: boolean }): Promise<Topic>;
+  deleteTopic(name: string): Promise<void>;
+  /** Offsets of these partitions (default: all), by partition. */
+  partitions(name: string, which?: readonly number[]): Promise<PartitionInfo[]>;
+
+  /** Durable when it resolves. Requests to one partition are appended in the order of the calls. */
+  append(request: AppendRequest, options?: AppendOptions): Promise<AppendResult>;
+  /** All or none, over several partitions; each partition named once; at most 90. */
+  appendAtomically(requests: readonly AppendRequest[], options?: AppendOptions): Promise<AppendResult[]>;
+  read(request: ReadRequest): Promise<ReadResult>;
+  listOffset(topic: string, partition: number, spec: OffsetSpec): Promise<OffsetAnswer>;
+  /** Moves the log start forward to this offset (-1: to the end). Answers the log start. */
+  deleteRecords(topic: string, partition: number, beforeOffset: number): Promise<number>;
+  /** A fresh producer id with epoch 0, never given before. */
+  allocateProducerId(): Promise<{ readonly producerId: number; readonly producerEpoch: number }>;
+}

@@ -1,0 +1,14 @@
+/** Ids: the only source of randomness. */
+export interface Ids {
+  /**
+   * A fresh ULID (16 bytes) above every one that this process minted and above `above`. So a writer that was shown a
+   * floor mints above it, whatever its clock says.
+   */
+  ulid(above?: Uint8Array): Uint8Array;
+  /** A random topic id: 22 characters of base64url, 128 bits, not beginning with `-`. */
+  topicId(): string;
+  /** A random UUID as text. */
+  uuid(): string;
+  /** At least 0, below 1. For jitter and choice, not for secrets. */
+  random(): number;
+}
