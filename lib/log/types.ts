@@ -67,6 +67,8 @@ export interface AppendOptions {
    * answered with the first one's result for 24 hours, another request with it is refused (`idempotency_conflict`).
    */
   readonly idempotencyKey?: string;
+  /** With `idempotencyKey`: a hash of the request as its sender made it. Default: of topics, partitions and batches. */
+  readonly requestHash?: string;
   /** Gives up waiting; what was begun goes on, and the error says `unknown`. */
   readonly signal?: AbortSignal;
 }
@@ -149,4 +151,7 @@ export interface LogApi {
   deleteRecords(topic: string, partition: number, beforeOffset: number): Promise<number>;
   /** A fresh producer id with epoch 0, never given before. */
   allocateProducerId(): Promise<{ readonly producerId: number; readonly producerEpoch: number }>;
+
+  /** Refuses further appends (`shutting_down`) and waits for those that are under way. Leaves the storage open. */
+  close(): Promise<void>;
 }

@@ -4,7 +4,7 @@ export interface Doorbell {
   ring(partition: string): void;
 
   /**
-   * Resolves after one of the partitions was rung, or at the deadline, or when `signal` aborts; it may also
+   * Resolves after one of the partitions was rung, or at the deadline (on the clock's `monotonicMs`), or when `signal` aborts; it may also
    * resolve early for no reason. A ring that came after the call began is never missed.
    */
   wait(partitions: readonly string[], deadlineMs: number, signal?: AbortSignal): Promise<void>;

@@ -1,0 +1,4 @@
+/** The log core: what surfaces and composition roots use of it. */
+export { createLog, type LogParts } from "./log.ts";
+export { checkTopicName, MAX_PARTITIONS } from "./topics.ts";
+export type * from "./types.ts";

@@ -1,0 +1,343 @@
+/** The log: topics, appends and reads behind one object, over any storage. See `types.ts` for what it promises. */
+import { BrokerlessError } from "../base/errors.ts";
+import { type Codecs, type PreparedBatches, prepareBatches } from "../kafka/index.ts";
+import { type Clock, type Doorbell, type Ids, type Metrics, NO_METRICS, type Storage } from "../ports/index.ts";
+import { type AtomicPart, appendAll } from "./append/atomic.ts";
+import type { Claim } from "./append/claim.ts";
+import { Committer } from "./append/committer.ts";
+import { KeyedRequests } from "./append/keyed.ts";
+import { configNumber, configOf, describeConfigs, isCompacted } from "./config.ts";
+import { decodeHead, headKey } from "./items/head.ts";
+import { CLUSTER_KEY, encodeCluster, TAKE_PRODUCER_ID } from "./items/meta.ts";
+import { REF_MAX_BYTES, REF_MAX_RECORDS } from "./items/ref.ts";
+import { offsetByTime } from "./read/by-time.ts";
+import { Reader } from "./read/reader.ts";
+import { isRefusal, storageStep } from "./storage-errors.ts";
+import { Topics, unknownPartition, unknownTopic } from "./topics.ts";
+import type {
+  AppendOptions,
+  AppendRequest,
+  AppendResult,
+  ConfigEntry,
+  LogApi,
+  OffsetAnswer,
+  OffsetSpec,
+  PartitionInfo,
+  ReadRequest,
+  ReadResult,
+  Topic,
+  TopicSpec,
+} from "./types.ts";
+
+export interface LogParts {
+  readonly storage: Storage;
+  readonly clock: Clock;
+  readonly ids: Ids;
+  readonly doorbell: Doorbell;
+  /** For checking and searching compressed batches. */
+  readonly codecs: Codecs;
+  readonly metrics?: Metrics;
+  /** Runs a function soon; appends that come in the meantime are gathered into one commit. Default: a microtask. */
+  readonly soon?: (run: () => void) => void;
+}
+
+const DEFAULT_MAX_BYTES = 2 ** 20;
+/** A transaction takes at most 100 items; some are left for what may be committed with the records. */
+const ATOMIC_PARTITIONS_MOST = 90;
+
+/** What an append needs to know of a topic's configs, worked out once. */
+interface AppendPolicy {
+  readonly maxBatchBytes: number;
+  readonly compacted: boolean;
+  readonly logAppendTime: boolean;
+}
+
+export function createLog(parts: LogParts): LogApi {
+  return new Log(parts);
+}
+
+class Log implements LogApi {
+  readonly #parts: LogParts;
+  readonly #topics: Topics;
+  readonly #reader: Reader;
+  readonly #committer: Committer;
+  readonly #keyed: KeyedRequests;
+  readonly #policies = new WeakMap<Topic, AppendPolicy>();
+  #clusterId: Promise<string> | undefined;
+  #closed = false;
+
+  constructor(parts: LogParts) {
+    this.#parts = parts;
+    this.#topics = new Topics(parts.storage, parts.clock, parts.ids);
+    this.#reader = new Reader(parts);
+    this.#committer = new Committer({ metrics: NO_METRICS, soon: queueMicrotask, ...parts, reader: this.#reader });
+    this.#keyed = new KeyedRequests({ ...parts, reader: this.#reader });
+  }
+
+  clusterId(): Promise<string> {
+    this.#clusterId ??= this.#readClusterId().catch((error) => {
+      this.#clusterId = undefined;
+      throw error;
+    });
+    return this.#clusterId;
+  }
+
+  async #readClusterId(): Promise<string> {
+    const { table } = this.#parts.storage;
+    return storageStep("read the cluster id", async () => {
+      const found = await table.get(CLUSTER_KEY);
+      if (found !== undefined) return found["i"] as string;
+      const fresh = this.#parts.ids.topicId();
+      try {
+        await table.write({ op: "put", key: CLUSTER_KEY, item: encodeCluster(fresh), when: [{ item: "absent" }] });
+        return fresh;
+      } catch (error) {
+        if (isRefusal(error) && error.item !== undefined) return error.item["i"] as string;
+        throw error;
+      }
+    });
+  }
+
+  createTopic(spec: TopicSpec, options?: { readonly validateOnly?: boolean }): Promise<Topic> {
+    return this.#topics.create(spec, options?.validateOnly ?? false);
+  }
+
+  listTopics(): Promise<Topic[]> {
+    return this.#topics.list();
+  }
+
+  async topic(name: string): Promise<Topic> {
+    return this.#topics.get(name);
+  }
+
+  topicConfigs(topic: Topic): ConfigEntry[] {
+    return describeConfigs(topic.configs);
+  }
+
+  alterConfigs(
+    name: string,
+    changes: Readonly<Record<string, string | null>>,
+    options?: { readonly validateOnly?: boolean },
+  ): Promise<Topic> {
+    return this.#topics.alterConfigs(name, changes, options?.validateOnly ?? false);
+  }
+
+  growPartitions(name: string, total: number, options?: { readonly validateOnly?: boolean }): Promise<Topic> {
+    return this.#topics.grow(name, total, options?.validateOnly ?? false);
+  }
+
+  deleteTopic(name: string): Promise<void> {
+    return this.#topics.delete(name);
+  }
+
+  async partitions(name: string, which?: readonly number[]): Promise<PartitionInfo[]> {
+    return this.#withTopic(name, async (topic) => {
+      const asked = which ?? Array.from({ length: topic.partitions }, (_, p) => p);
+      for (const p of asked) if (!(p < topic.partitions)) throw unknownPartition(topic, p);
+      const heads = await storageStep("read the partitions", () =>
+        this.#parts.storage.table.getMany(asked.map((p) => headKey(topic.id, p))),
+      );
+      return asked.map((partition, i) => {
+        const item = heads[i];
+        if (item === undefined) throw unknownTopic(name);
+        const head = decodeHead(item);
+        return { partition, logStartOffset: head.start, logEndOffset: head.next };
+      });
+    });
+  }
+
+  async append(request: AppendRequest, options?: AppendOptions): Promise<AppendResult> {
+    const begun = this.#withPartition(request.topic, request.partition, (topic) => {
+      const part = this.#part(topic, request);
+      const key = options?.idempotencyKey;
+      if (key === undefined) return this.#submit(part, undefined);
+      return this.#keyed
+        .run([part], { ...options, idempotencyKey: key }, async (claim) => [await this.#submit(part, claim)])
+        .then(single);
+    });
+    return options?.signal === undefined ? begun : abortable(begun, options.signal);
+  }
+
+  async appendAtomically(requests: readonly AppendRequest[], options?: AppendOptions): Promise<AppendResult[]> {
+    const names = new Set(requests.map(({ topic, partition }) => `${topic}/${partition}`));
+    if (requests.length === 0 || requests.length > ATOMIC_PARTITIONS_MOST || names.size !== requests.length) {
+      throw new BrokerlessError(
+        "invalid_request",
+        `an atomic append names 1 to ${ATOMIC_PARTITIONS_MOST} partitions, each once; ${requests.length} given, ${names.size} of them different`,
+        { field: "partitions" },
+      );
+    }
+    const [first] = requests as [AppendRequest];
+    const begun = this.#withTopic(first.topic, async () => {
+      const parts = await Promise.all(
+        requests.map((request) =>
+          this.#withPartition(request.topic, request.partition, async (topic) => this.#part(topic, request)),
+        ),
+      );
+      const to = { ...this.#parts, reader: this.#reader };
+      const key = options?.idempotencyKey;
+      if (key === undefined) return appendAll(parts, undefined, to);
+      return this.#keyed.run(parts, { ...options, idempotencyKey: key }, (claim) => appendAll(parts, claim, to));
+    });
+    return options?.signal === undefined ? begun : abortable(begun, options.signal);
+  }
+
+  async read(request: ReadRequest): Promise<ReadResult> {
+    const { topic: name, partition, offset, maxBytes = DEFAULT_MAX_BYTES, maxWaitMs = 0, signal } = request;
+    if (!Number.isSafeInteger(offset) || offset < 0) {
+      throw new BrokerlessError("invalid_request", `offset is ${offset}; it takes a whole number from 0`, { field: "offset" });
+    }
+    return this.#withPartition(name, partition, (topic) =>
+      this.#reader.readOrWait(topic, partition, offset, maxBytes, maxWaitMs, signal),
+    );
+  }
+
+  async listOffset(name: string, partition: number, spec: OffsetSpec): Promise<OffsetAnswer> {
+    return this.#withPartition(name, partition, async (topic) => {
+      if ("timestampMs" in spec) return offsetByTime(this.#reader, this.#parts.codecs, topic, partition, spec.timestampMs);
+      if (spec.at === "max_timestamp") return offsetByTime(this.#reader, this.#parts.codecs, topic, partition, undefined);
+      const head = await this.#reader.head(topic.id, partition);
+      if (head === undefined) throw unknownTopic(name);
+      return { offset: spec.at === "earliest" ? head.start : head.next, timestampMs: -1 };
+    });
+  }
+
+  async deleteRecords(name: string, partition: number, beforeOffset: number): Promise<number> {
+    if (!Number.isSafeInteger(beforeOffset) || beforeOffset < -1) {
+      throw new BrokerlessError("invalid_request", `offset is ${beforeOffset}; it takes -1 (the end) or a whole number from 0`, {
+        field: "offset",
+      });
+    }
+    return this.#withPartition(name, partition, async (topic) => {
+      for (;;) {
+        const head = await this.#reader.head(topic.id, partition);
+        if (head === undefined) throw unknownTopic(name);
+        const start = beforeOffset < 0 ? head.next : beforeOffset;
+        if (start > head.next) {
+          throw new BrokerlessError(
+            "offset_out_of_range",
+            `records before ${start} are to be deleted; the log ends at ${head.next}`,
+            {
+              field: "offset",
+              details: { logStartOffset: head.start, logEndOffset: head.next },
+            },
+          );
+        }
+        if (start <= head.start) return head.start;
+        try {
+          await storageStep("delete records", () =>
+            this.#parts.storage.table.write({
+              op: "update",
+              key: headKey(topic.id, partition),
+              changes: [{ set: "s", to: start }],
+              when: [{ item: "exists" }, { path: "s", is: "=", value: head.start }],
+            }),
+          );
+          return start;
+        } catch (error) {
+          if (!(error instanceof BrokerlessError) || !isRefusal(error.cause)) throw error;
+        }
+      }
+    });
+  }
+
+  async allocateProducerId(): Promise<{ readonly producerId: number; readonly producerEpoch: number }> {
+    const item = await storageStep("allocate a producer id", () => this.#parts.storage.table.write(TAKE_PRODUCER_ID));
+    return { producerId: ((item?.["n"] as number) ?? 0) - 1, producerEpoch: 0 };
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    await this.#committer.idle();
+  }
+
+  /** Checks the batches of a request; nothing is written before. */
+  #part(topic: Topic, request: AppendRequest): AtomicPart {
+    if (this.#closed) throw new BrokerlessError("shutting_down", "the server is stopping", { retryAfterMs: 1000 });
+    const policy = this.#policy(topic);
+    const { batches } = request;
+    const { maxBatchBytes, compacted, logAppendTime } = policy;
+    const raw = batches instanceof Uint8Array ? batches : compacted ? batches.bytes : undefined;
+    const prepared =
+      raw === undefined
+        ? checkSizes(batches as PreparedBatches, maxBatchBytes)
+        : prepareBatches(raw, { maxBatchBytes, codecs: this.#parts.codecs, requireKeys: compacted, nowMs: this.#parts.clock.nowMs() });
+    if (prepared.recordCount > REF_MAX_RECORDS || prepared.bytes.byteLength > REF_MAX_BYTES) {
+      throw new BrokerlessError(
+        "request_too_large",
+        `a request has ${prepared.recordCount} records and ${prepared.bytes.byteLength} bytes for one partition; at most ${REF_MAX_RECORDS} and ${REF_MAX_BYTES} are taken`,
+      );
+    }
+    return { topic, lane: this.#committer.lane(topic.id, request.partition), prepared, logAppendTime };
+  }
+
+  #submit({ topic, lane, prepared, logAppendTime }: AtomicPart, claim: Claim | undefined): Promise<AppendResult> {
+    return new Promise((resolve, reject) => {
+      this.#committer.submit(lane, { topic, prepared, logAppendTime, claim, resolve, reject, attempts: 0, judgedAfresh: false });
+    });
+  }
+
+  #policy(topic: Topic): AppendPolicy {
+    let policy = this.#policies.get(topic);
+    if (policy === undefined) {
+      policy = {
+        maxBatchBytes: configNumber(topic.configs, "max.message.bytes"),
+        compacted: isCompacted(topic.configs),
+        logAppendTime: configOf(topic.configs, "message.timestamp.type") === "LogAppendTime",
+      };
+      this.#policies.set(topic, policy);
+    }
+    return policy;
+  }
+
+  /** Runs with the topic as it is cached; once more with the topic as it is, when it turns out to be another one by now. */
+  async #withTopic<T>(name: string, run: (topic: Topic) => Promise<T>): Promise<T> {
+    const cached = this.#topics.get(name);
+    const topic = cached instanceof Promise ? await cached : cached;
+    try {
+      return await run(topic);
+    } catch (error) {
+      if (!(error instanceof BrokerlessError) || !(error.code === "unknown_topic" || error.code === "unknown_partition"))
+        throw error;
+      this.#topics.forget(name);
+      const now = await this.#topics.refresh(name);
+      if (now.id === topic.id && now.partitions === topic.partitions) throw error;
+      return run(now);
+    }
+  }
+
+  #withPartition<T>(name: string, partition: number, run: (topic: Topic) => Promise<T>): Promise<T> {
+    return this.#withTopic(name, async (topic) => {
+      if (!Number.isInteger(partition) || partition < 0 || partition >= topic.partitions)
+        throw unknownPartition(topic, partition);
+      return run(topic);
+    });
+  }
+}
+
+function single(results: readonly AppendResult[]): AppendResult {
+  return results[0] as AppendResult;
+}
+
+function checkSizes(prepared: PreparedBatches, maxBatchBytes: number): PreparedBatches {
+  for (const [i, batch] of prepared.batches.entries()) {
+    if (batch.sizeBytes > maxBatchBytes) {
+      throw new BrokerlessError(
+        "record_too_large",
+        `record batch ${i + 1} of ${prepared.batches.length} is ${batch.sizeBytes} bytes; the topic takes at most ${maxBatchBytes} (max.message.bytes)`,
+      );
+    }
+  }
+  return prepared;
+}
+
+/** Gives up waiting when the signal aborts; what was begun goes on. */
+function abortable<T>(begun: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise<T>((resolve, reject) => {
+    const stop = (): void =>
+      reject(new BrokerlessError("timeout", "stopped waiting for an append that is under way", { outcome: "unknown" }));
+    if (signal.aborted) return stop();
+    signal.addEventListener("abort", stop, { once: true });
+    begun.then(resolve, reject).finally(() => signal.removeEventListener("abort", stop));
+  });
+}
