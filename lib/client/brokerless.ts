@@ -1,0 +1,45 @@
+/** The client: one for each server, from which producers, readers and the admin calls are made. */
+
+import { portableCodecs } from "../kafka/codecs/portable.ts";
+import type { Codecs } from "../kafka/index.ts";
+import { Admin } from "./admin.ts";
+import { Connection } from "./connection.ts";
+import { createHttp, type HttpOptions } from "./http.ts";
+import { wholeNumber } from "./options.ts";
+import { Producer } from "./producer/producer.ts";
+import type { ProducerOptions } from "./producer/types.ts";
+import { Reader } from "./reader/reader.ts";
+import type { ReaderOptions } from "./reader/types.ts";
+import type { RetryOptions } from "./retry.ts";
+
+export interface BrokerlessOptions extends HttpOptions {
+  /** For compressed batches. Default: those that run anywhere; in Node take `nodeCodecs`, which are all of them and faster. */
+  readonly codecs?: Codecs | undefined;
+  /** Pauses between attempts of producers and readers. */
+  readonly retry?: RetryOptions | undefined;
+}
+
+export class Brokerless {
+  readonly admin: Admin;
+  readonly #connection: Connection;
+
+  /** Connects to nothing yet. Throws `invalid_request` for options that cannot be. */
+  constructor(options: BrokerlessOptions) {
+    const { codecs = portableCodecs, retry = {} } = options;
+    wholeNumber("requestTimeoutMs", options.requestTimeoutMs, 30_000, 1, 2 ** 31 - 1);
+    const minMs = wholeNumber("retry.minMs", retry.minMs, 100, 0, 3_600_000);
+    wholeNumber("retry.maxMs", retry.maxMs, Math.max(minMs, 1000), minMs, 3_600_000);
+    this.#connection = new Connection(createHttp(options), codecs, retry);
+    this.admin = new Admin(this.#connection);
+  }
+
+  /** Writes records. Close it when done: what waits is sent then. */
+  producer(options: ProducerOptions = {}): Producer {
+    return new Producer(this.#connection, options);
+  }
+
+  /** Reads records of one topic, from the earliest on where nothing else is said. */
+  reader(options: ReaderOptions): Reader {
+    return new Reader(this.#connection, options);
+  }
+}

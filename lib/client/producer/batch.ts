@@ -1,0 +1,113 @@
+/**
+ * Records of one partition that are written together: gathered, then encoded under a number, then sent, with the very
+ * same bytes however often, until they are answered.
+ */
+import { invariant } from "../../base/assert.ts";
+import type { BrokerlessError } from "../../base/errors.ts";
+import { type Codecs, type CompressionName, decodeBatch, encodeBatch, type RecordInput } from "../../kafka/index.ts";
+import type { Completion, PendingRecord, Written } from "./types.ts";
+
+/** Who writes, and the sequence of the first record. */
+export interface BatchNumber {
+  readonly producerId: number;
+  readonly producerEpoch: number;
+  readonly baseSequence: number;
+}
+
+export interface Encoding {
+  readonly compression: CompressionName;
+  readonly codecs: Codecs;
+}
+
+export class Batch {
+  readonly topic: string;
+  readonly partition: number;
+  readonly createdAtMs: number;
+  /** Of all records, before compression. */
+  sizeBytes = 0;
+  /** Should not wait for more records. */
+  due = false;
+  /** Sent at least once without an answer that says what became of it: it may be written, now or later. */
+  inDoubt = false;
+  /** Nothing before it was under way when it was sent last. */
+  wasFirst = false;
+  /** Under way, or its pause is running. */
+  busy = false;
+  attempts = 0;
+  cancelPause: (() => void) | undefined;
+  readonly done: Promise<void>;
+
+  /** Until they are encoded. */
+  #records: RecordInput[] | undefined = [];
+  readonly #completions: Completion[];
+  #bytes: Uint8Array | undefined;
+  #markDone!: () => void;
+
+  constructor(topic: string, partition: number, createdAtMs: number, completions: Completion[] = []) {
+    this.topic = topic;
+    this.partition = partition;
+    this.createdAtMs = createdAtMs;
+    this.#completions = completions;
+    this.done = new Promise((resolve) => {
+      this.#markDone = resolve;
+    });
+  }
+
+  get recordCount(): number {
+    return this.#completions.length;
+  }
+
+  /** As it is sent. */
+  get bytes(): Uint8Array {
+    invariant(this.#bytes !== undefined, "a batch is encoded before it is sent");
+    return this.#bytes;
+  }
+
+  add(record: PendingRecord, completion: Completion): void {
+    invariant(this.#records !== undefined, "no record joins a batch that is encoded");
+    this.#records.push(record);
+    this.#completions.push(completion);
+    this.sizeBytes += record.sizeBytes;
+  }
+
+  /** Encodes under this number (undefined: not idempotent), again where it was encoded before. */
+  encode(number: BatchNumber | undefined, encoding: Encoding): void {
+    this.#bytes = encodeBatch(this.#takeRecords(encoding.codecs), { ...encoding, ...number, timestampMs: this.createdAtMs });
+    this.#records = undefined;
+    this.inDoubt = false;
+  }
+
+  /** Two batches with half of the records each, in order, to be encoded; this one is over, and done when both are. */
+  split(codecs: Codecs): [Batch, Batch] {
+    const records = this.#takeRecords(codecs);
+    const middle = records.length >> 1;
+    const halves: [Batch, Batch] = [this.#part(records, 0, middle), this.#part(records, middle, records.length)];
+    halves[0].sizeBytes = this.sizeBytes >> 1;
+    halves[1].sizeBytes = this.sizeBytes - halves[0].sizeBytes;
+    void Promise.all(halves.map((half) => half.done)).then(this.#markDone);
+    return halves;
+  }
+
+  #part(records: readonly RecordInput[], from: number, to: number): Batch {
+    const part = new Batch(this.topic, this.partition, this.createdAtMs, this.#completions.slice(from, to));
+    part.#records = records.slice(from, to);
+    part.due = true;
+    return part;
+  }
+
+  written({ baseOffset, logAppendTimeMs }: Written): void {
+    for (let i = 0; i < this.#completions.length; i++) {
+      this.#completions[i]!.written(this.partition, baseOffset < 0 ? -1 : baseOffset + i, logAppendTimeMs);
+    }
+    this.#markDone();
+  }
+
+  failed(error: BrokerlessError): void {
+    for (const completion of this.#completions) completion.failed(error);
+    this.#markDone();
+  }
+
+  #takeRecords(codecs: Codecs): readonly RecordInput[] {
+    return this.#records ?? decodeBatch(this.bytes, 0, codecs);
+  }
+}

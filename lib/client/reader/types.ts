@@ -1,0 +1,41 @@
+/** What the reader is told and what it answers. */
+import type { RecordHeader, TimestampType } from "../../kafka/index.ts";
+
+/** The log start, the log end, or the first record at or after a time. */
+export type ReadFrom = "earliest" | "latest" | number | { readonly timestampMs: number };
+
+export interface ReaderOptions {
+  readonly topic: string;
+  /** Default: all that the topic has when the reading begins. */
+  readonly partitions?: number | readonly number[] | undefined;
+  /** One place for all partitions, or one for each (`reader.positions()` of an earlier reader). Default `earliest`. */
+  readonly from?: ReadFrom | ReadonlyMap<number, ReadFrom> | undefined;
+  /** True waits for new records at the end of the log; false ends at what was the end when the reading began. Default true. */
+  readonly follow?: boolean | undefined;
+  /** About how many bytes one request asks for. Default 1,048,576. */
+  readonly maxBytes?: number | undefined;
+  /** How much is fetched ahead of the caller, in bytes of all partitions together. Default 16,777,216. */
+  readonly readAheadBytes?: number | undefined;
+  /**
+   * What to do when the offset wanted is not in the log (any more): `none` throws `offset_out_of_range`, the others go on
+   * at the log start or the log end. Default `none`.
+   */
+  readonly autoOffsetReset?: "none" | "earliest" | "latest" | undefined;
+  /** How long one request waits at the end of the log. Default 20,000. */
+  readonly waitMs?: number | undefined;
+  /** How long to try again without an answer before the error is thrown. Default 120,000. */
+  readonly retryTimeoutMs?: number | undefined;
+  /** Ends the reading, without an error. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface ReadRecord {
+  readonly topic: string;
+  readonly partition: number;
+  readonly offset: number;
+  readonly timestampMs: number;
+  readonly timestampType: TimestampType;
+  readonly key: Uint8Array | null;
+  readonly value: Uint8Array | null;
+  readonly headers: readonly RecordHeader[];
+}
