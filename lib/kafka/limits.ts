@@ -11,3 +11,6 @@ export const DEFAULT_LIMITS = {
  * `maxDecompressedBytes`: many small bombs must not do what one large bomb cannot.
  */
 export const MAX_DECOMPRESSION_RATIO = 64;
+
+/** The last millisecond that a `Date` can hold (ECMA-262: the year 275760). Sums and differences below it are exact. */
+export const MAX_TIMESTAMP_MS = 8.64e15;

@@ -5,6 +5,7 @@
 import { BrokerlessError } from "../../base/errors.ts";
 import { codecOf } from "../codecs/choose.ts";
 import { COMPRESSION_NAMES, type CompressionName } from "../codecs/types.ts";
+import { MAX_TIMESTAMP_MS } from "../limits.ts";
 import { grouped } from "./errors.ts";
 import { computeCrc } from "./header.ts";
 import {
@@ -83,10 +84,10 @@ export function encodeBatch(records: readonly RecordInput[], options: EncodeOpti
 
 function timestampOf(record: RecordInput, index: number, defaultMs: number): number {
   const timestampMs = record.timestampMs ?? defaultMs;
-  if (Number.isSafeInteger(timestampMs) && timestampMs >= -1) return timestampMs;
+  if (Number.isInteger(timestampMs) && timestampMs >= -1 && timestampMs <= MAX_TIMESTAMP_MS) return timestampMs;
   throw new BrokerlessError(
     "invalid_timestamp",
-    `record ${index + 1}: timestampMs is ${timestampMs}; it must be a whole number of milliseconds since 1970, or -1 for none`,
+    `record ${index + 1}: timestampMs is ${timestampMs}; it must be a whole number of milliseconds from 0 to ${MAX_TIMESTAMP_MS}, or -1 for none`,
     { field: `records[${index}].timestampMs` },
   );
 }

@@ -5,7 +5,7 @@
 
 import { BrokerlessError } from "../../base/errors.ts";
 import { codecOf } from "../codecs/choose.ts";
-import { DEFAULT_LIMITS, MAX_DECOMPRESSION_RATIO } from "../limits.ts";
+import { DEFAULT_LIMITS, MAX_DECOMPRESSION_RATIO, MAX_TIMESTAMP_MS } from "../limits.ts";
 import { walkRecords } from "./decode.ts";
 import { type BatchPlace, batchError, grouped, recordError } from "./errors.ts";
 import { batchHeaders, computeCrc, stampMaxTimestamp } from "./header.ts";
@@ -101,7 +101,7 @@ function checkHeader(bytes: Uint8Array, header: BatchHeader, place: BatchPlace, 
   }
   if (header.compression !== "none") codecOf(header.compression, options.codecs);
   if (attributes & ~KNOWN_BITS) {
-    throw batchError("invalid_record", place, `has unknown attribute bits: ${hex(attributes & 0xffff)}`);
+    throw batchError("invalid_record", place, `has unknown attribute bits: ${hex(attributes & 0xffff, 4)}`);
   }
   if (header.isControl) throw batchError("invalid_record", place, "is a control batch; clients may not write those");
   if (header.isTransactional && options.allowTransactional !== true) {
@@ -183,18 +183,18 @@ function timestampRange(options: PrepareOptions): { earliestMs: number; latestMs
   const after = judged ? (options.timestampAfterMaxMs ?? Number.POSITIVE_INFINITY) : Number.POSITIVE_INFINITY;
   return {
     earliestMs: Math.max(-1, options.nowMs - before),
-    latestMs: Math.min(Number.MAX_SAFE_INTEGER, options.nowMs + after),
+    latestMs: Math.min(MAX_TIMESTAMP_MS, options.nowMs + after),
   };
 }
 
 function outOfRange(timestampMs: number, options: PrepareOptions): string {
   const has = `has timestamp ${timestampMs}`;
-  if (!Number.isSafeInteger(timestampMs) || timestampMs < -1) return `${has}; milliseconds since 1970, or -1 for none`;
+  if (timestampMs < -1 || timestampMs > MAX_TIMESTAMP_MS) return `${has}; 0 to ${MAX_TIMESTAMP_MS}, or -1 for none`;
   return timestampMs < options.nowMs
     ? `${has}, more than ${grouped(options.timestampBeforeMaxMs ?? 0)} ms in the past (message.timestamp.before.max.ms)`
     : `${has}, more than ${grouped(options.timestampAfterMaxMs ?? 0)} ms in the future (message.timestamp.after.max.ms)`;
 }
 
-function hex(n: number): string {
-  return `0x${n.toString(16).padStart(8, "0")}`;
+function hex(n: number, digits = 8): string {
+  return `0x${n.toString(16).padStart(digits, "0")}`;
 }
