@@ -14,7 +14,7 @@ export function grouped(n: number): string {
   return n.toLocaleString("en-US");
 }
 
-export function batchName(place: BatchPlace): string {
+function batchName(place: BatchPlace): string {
   if (place.index === undefined) return `record batch at byte ${grouped(place.at)}`;
   return `record batch ${place.index + 1} of ${place.total ?? "?"}`;
 }

@@ -62,7 +62,7 @@ export function readBatchHeader(bytes: Uint8Array, at: number): BatchHeader {
 }
 
 /** The size of the batch that begins at byte `at`, with all 61 bytes; throws as {@link readBatchHeader}. */
-export function batchSizeAt(bytes: Uint8Array, at: number): number {
+function batchSizeAt(bytes: Uint8Array, at: number): number {
   const left = bytes.byteLength - at;
   // The magic is at the same place in every format there ever was.
   if (left > MAGIC_AT) {

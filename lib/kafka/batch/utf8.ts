@@ -1,6 +1,6 @@
 /** UTF-8 of header keys: nearly always short and ASCII, which needs no encoder. */
 const encoder = new TextEncoder();
-const decoder = new TextDecoder();
+const decoder = new TextDecoder("utf-8", { ignoreBOM: true }); // a key that begins with U+FEFF keeps it
 
 /** How many bytes the text takes. A lone surrogate counts as U+FFFD, as in `TextEncoder`. */
 export function utf8Bytes(text: string): number {

@@ -13,7 +13,7 @@ export interface StickyOptions {
   readonly batchSizeBytes?: number | undefined;
 }
 
-export const DEFAULT_BATCH_SIZE_BYTES = 16_384;
+const DEFAULT_BATCH_SIZE_BYTES = 16_384;
 
 /** Where a topic's records go at the moment, and how much went there. */
 interface Stay {
