@@ -22,6 +22,10 @@ export interface Call {
   readonly search: string;
   /** By its name in lower case. */
   header(name: string): string | undefined;
+  /** The names of all headers, in lower case. */
+  headerNames(): readonly string[];
+  /** Scheme and host as the client called them: `http://127.0.0.1:8080`. */
+  readonly origin: string;
   /** As the client announced it; undefined for a streamed body. */
   readonly contentLength: number | undefined;
   /**

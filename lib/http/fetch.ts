@@ -24,6 +24,14 @@ export class FetchCall implements Call {
     return this.#request.headers.get(name) ?? undefined;
   }
 
+  headerNames(): readonly string[] {
+    return [...this.#request.headers.keys()];
+  }
+
+  get origin(): string {
+    return new URL(this.#request.url).origin;
+  }
+
   async body(limitBytes: number): Promise<Uint8Array> {
     if (this.contentLength !== undefined && this.contentLength > limitBytes) throw tooLarge(this.contentLength, limitBytes);
     const pieces: Uint8Array[] = [];

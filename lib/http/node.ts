@@ -33,6 +33,14 @@ export class NodeCall implements Call {
     return this.#incoming.headers[name] as string | undefined;
   }
 
+  headerNames(): readonly string[] {
+    return Object.keys(this.#incoming.headers);
+  }
+
+  get origin(): string {
+    return `http://${this.#incoming.headers.host ?? "localhost"}`;
+  }
+
   body(limitBytes: number): Promise<Uint8Array> {
     const announced = this.contentLength;
     if (announced !== undefined && announced > limitBytes) return Promise.reject(tooLarge(announced, limitBytes));

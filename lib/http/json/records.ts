@@ -125,7 +125,7 @@ class RecordParser {
       return { records, single: false };
     }
     if (!single) throw MISMATCH;
-    return { records: [this.#checked(lone ?? new ParsedRecord(), 0)], single: true };
+    return { records: [this.#checked(lone ?? new ParsedRecord(), -1)], single: true };
   }
 
   #list(): ParsedRecord[] {
@@ -170,14 +170,14 @@ class RecordParser {
     if (record.key !== null && record.key.byteLength > keyBytes) {
       throw new BrokerlessError(
         "record_too_large",
-        `the key of record ${index} is ${formatCount(record.key.byteLength)} bytes; a key takes at most ${formatCount(keyBytes)}`,
+        `the key of ${nameOf(index)} is ${formatCount(record.key.byteLength)} bytes; a key takes at most ${formatCount(keyBytes)}`,
         { field: this.#path(index, "key") },
       );
     }
     if (record.headers !== undefined && record.headers.length > headersPerRecord) {
       throw new BrokerlessError(
         "record_too_large",
-        `record ${index} has ${formatCount(record.headers.length)} headers; it may have at most ${formatCount(headersPerRecord)}`,
+        `${nameOf(index)} has ${formatCount(record.headers.length)} headers; it may have at most ${formatCount(headersPerRecord)}`,
         { field: this.#path(index, "headers") },
       );
     }
@@ -185,7 +185,7 @@ class RecordParser {
   }
 
   #path(index: number, field: string): string {
-    return this.#shape.list === undefined ? field : `${this.#shape.list}[${index}].${field}`;
+    return index < 0 ? field : `${this.#shape.list}[${index}].${field}`;
   }
 
   /** One field of a record, its name taken already. */
@@ -411,6 +411,10 @@ class RecordParser {
     if (this.#shape.strict) throw MISMATCH;
     this.#scanner.value();
   }
+}
+
+function nameOf(index: number): string {
+  return index < 0 ? "the record" : `record ${index + 1}`;
 }
 
 const QUOTE = 0x22;

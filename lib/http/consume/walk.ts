@@ -1,0 +1,34 @@
+/** Over the records of what was read: from the offset that was asked for, without what is not data. */
+import { batchHeaders, type Codecs, forEachRecord, type RecordView, type TimestampType } from "../../kafka/index.ts";
+
+export type OnRecord = (record: RecordView, timestampType: TimestampType) => void;
+
+/** Calls `fn` with each record from `from` on and below `to`. */
+export function walkRecords(pieces: readonly Uint8Array[], codecs: Codecs, from: number, to: number, fn: OnRecord): void {
+  for (const bytes of pieces) {
+    for (const header of batchHeaders(bytes)) {
+      if (header.isControl || header.baseOffset + header.lastOffsetDelta < from) continue;
+      if (header.baseOffset >= to) return;
+      forEachRecord(bytes, header.at, codecs, (record) => {
+        if (record.offset >= to) return false;
+        if (record.offset >= from) fn(record, header.timestampType);
+        return true;
+      });
+    }
+  }
+}
+
+/** The batches that begin below `to`. */
+export function batchesBelow(pieces: readonly Uint8Array[], to: number): Uint8Array[] {
+  const kept: Uint8Array[] = [];
+  for (const bytes of pieces) {
+    let end = 0;
+    for (const header of batchHeaders(bytes)) {
+      if (header.baseOffset >= to) break;
+      end = header.at + header.sizeBytes;
+    }
+    if (end > 0) kept.push(end === bytes.byteLength ? bytes : bytes.subarray(0, end));
+    if (end < bytes.byteLength) break;
+  }
+  return kept;
+}

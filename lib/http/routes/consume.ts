@@ -1,0 +1,199 @@
+/** The routes that read records, and those about their offsets. */
+import * as z from "zod";
+import { BrokerlessError } from "../../base/errors.ts";
+import type { OffsetSpec } from "../../log/types.ts";
+import { json } from "../call.ts";
+import { EVENT_JSON, eventSchema } from "../cloudevents/event.ts";
+import { ONE_TYPES, oneQuery, readOne } from "../consume/one.ts";
+import { READ_TYPES, readQuery, readRecords } from "../consume/read.ts";
+import { EVENT_STREAM, eventsQuery, partitionEvents, topicEvents } from "../consume/sse.ts";
+import { isoTimeSchema } from "../json/shapes.ts";
+import type { Limits } from "../limits.ts";
+import { chooseType } from "../negotiate.ts";
+import { type Operation, operation } from "../operation.ts";
+import { wholeNumber } from "../query.ts";
+
+const PARTITION = "/topics/{topic}/partitions/{partition}";
+
+const payload = z.object({ type: z.enum(["STRING", "BINARY", "JSON"]), data: z.unknown() }).nullable();
+
+const record = z.object({
+  offset: z.int(),
+  timestamp: z.int(),
+  timestamp_type: z.enum(["CreateTime", "LogAppendTime"]),
+  key: payload,
+  value: payload,
+  headers: z.array(z.object({ name: z.string(), value: z.string().nullable().describe("base64") })),
+});
+
+const readDocument = z.object({
+  topic: z.string(),
+  partition: z.int(),
+  log_start_offset: z.int(),
+  log_end_offset: z.int(),
+  records: z.array(record),
+  next_offset: z.int().describe("where to read on"),
+});
+
+const READ_HEADERS = {
+  "Kafka-Next-Offset": "where to read on",
+  "Kafka-Log-Start-Offset": "the first offset that can be read",
+  "Kafka-Log-End-Offset": "the offset that the next record gets",
+};
+
+const atSchema = z
+  .union([z.enum(["earliest", "latest", "max_timestamp"]), wholeNumber(0, 8.64e15), isoTimeSchema], {
+    error: "must be earliest, latest, max_timestamp, milliseconds since 1970, or RFC 3339",
+  })
+  .describe("earliest, latest, max_timestamp; or a time (milliseconds since 1970, or RFC 3339): the first record at or after it");
+
+function offsetSpec(at: z.infer<typeof atSchema>): OffsetSpec {
+  if (typeof at === "number") return { timestampMs: at };
+  if (at === "earliest" || at === "latest" || at === "max_timestamp") return { at };
+  return { timestampMs: Date.parse(at) };
+}
+
+/** What a read may be asked for, by media type. */
+function readContent(): Record<string, z.ZodType | "binary"> {
+  return Object.fromEntries(READ_TYPES.map((type) => [type, type === "application/json" ? readDocument : "binary"]));
+}
+
+export function consumeOperations(limits: Limits): Operation[] {
+  return [
+    operation({
+      id: "readRecords",
+      method: "GET",
+      path: `${PARTITION}/records`,
+      tag: "consume",
+      summary: "Read from an offset on: one fetch, a long poll (timeout), or all there is (stream=true)",
+      query: readQuery(limits),
+      headers: { "If-None-Match": "the ETag of an earlier answer" },
+      responses: {
+        200: {
+          description: "records, in the representation that Accept asks for",
+          content: readContent(),
+          headers: READ_HEADERS,
+        },
+        304: { description: "as you have it" },
+      },
+      handle: readRecords,
+    }),
+    operation({
+      id: "readRecord",
+      method: "GET",
+      path: `${PARTITION}/records/{offset}`,
+      tag: "consume",
+      summary: "One record: as JSON, as a CloudEvent, or its value alone (with ce-* headers where it is an event)",
+      query: oneQuery,
+      responses: {
+        200: {
+          description: "the record",
+          content: Object.fromEntries(
+            ONE_TYPES.map((type) => [
+              type,
+              type === EVENT_JSON
+                ? eventSchema
+                : type === "application/json"
+                  ? record.extend({ topic: z.string(), partition: z.int() })
+                  : "binary",
+            ]),
+          ),
+        },
+        204: { description: "its value is null, and only that was asked for" },
+      },
+      handle: readOne,
+    }),
+    operation({
+      id: "partitionEvents",
+      method: "GET",
+      path: `${PARTITION}/events`,
+      tag: "events",
+      summary: "Server-sent events of one partition; id is the offset",
+      query: eventsQuery,
+      headers: { "Last-Event-ID": "go on after this offset" },
+      responses: { 200: { description: "one event a record", content: { [EVENT_STREAM]: "binary" } } },
+      handle(exchange) {
+        chooseType(exchange.call.header("accept"), [EVENT_STREAM]);
+        const { offset, format } = exchange.query;
+        return partitionEvents(exchange, {
+          topic: exchange.param("topic"),
+          partition: exchange.partition(),
+          position: offset,
+          format,
+        });
+      },
+    }),
+    operation({
+      id: "topicEvents",
+      method: "GET",
+      path: "/topics/{topic}/events",
+      tag: "events",
+      summary: "Server-sent events of all partitions; id holds the next offset of each",
+      query: eventsQuery,
+      headers: { "Last-Event-ID": "go on from the offsets in this id" },
+      responses: { 200: { description: "one event a record", content: { [EVENT_STREAM]: "binary" } } },
+      handle(exchange) {
+        chooseType(exchange.call.header("accept"), [EVENT_STREAM]);
+        return topicEvents(exchange);
+      },
+    }),
+    operation({
+      id: "listOffset",
+      method: "GET",
+      path: `/v1${PARTITION}/offsets`,
+      tag: "consume",
+      summary: "An offset by place or by time (Kafka's ListOffsets); -1 where no record fits",
+      query: z.strictObject({ at: atSchema.default("latest") }),
+      responses: {
+        200: {
+          description: "the offset",
+          content: {
+            "application/json": z.object({
+              topic: z.string(),
+              partition: z.int(),
+              offset: z.int(),
+              timestamp: z.int().describe("of that record; -1 with earliest and latest"),
+            }),
+          },
+        },
+      },
+      async handle(exchange) {
+        const topic = exchange.param("topic");
+        const partition = exchange.partition();
+        const { offset, timestampMs } = await exchange.surface.log.listOffset(topic, partition, offsetSpec(exchange.query.at));
+        return json({ topic, partition, offset, timestamp: timestampMs });
+      },
+    }),
+    operation({
+      id: "deleteRecords",
+      method: "DELETE",
+      path: `/v1${PARTITION}/records`,
+      tag: "consume",
+      summary: "Delete the records before an offset (Kafka's DeleteRecords)",
+      query: z.strictObject({
+        before: wholeNumber(-1, Number.MAX_SAFE_INTEGER)
+          .optional()
+          .describe("the first offset that stays; -1: all that there is goes"),
+      }),
+      responses: {
+        200: {
+          description: "the log start offset now",
+          content: { "application/json": z.object({ topic: z.string(), partition: z.int(), log_start_offset: z.int() }) },
+        },
+      },
+      async handle(exchange) {
+        const topic = exchange.param("topic");
+        const partition = exchange.partition();
+        const { before } = exchange.query;
+        if (before === undefined) {
+          throw new BrokerlessError(
+            "invalid_request",
+            "before is missing; it is the first offset that stays, or -1 to delete all",
+            { field: "before" },
+          );
+        }
+        return json({ topic, partition, log_start_offset: await exchange.surface.log.deleteRecords(topic, partition, before) });
+      },
+    }),
+  ];
+}

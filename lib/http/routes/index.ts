@@ -1,0 +1,28 @@
+/** All operations there are. */
+import type { Limits } from "../limits.ts";
+import { describeApi } from "../openapi.ts";
+import type { Operation } from "../operation.ts";
+import { clusterOperations } from "./cluster.ts";
+import { configOperations } from "./configs.ts";
+import { consumeOperations } from "./consume.ts";
+import { produceOperations } from "./produce.ts";
+import { serviceOperations } from "./service.ts";
+import { topicOperations } from "./topics.ts";
+
+export interface OperationsOptions {
+  readonly limits: Limits;
+  readonly version: string;
+  readonly withMetrics: boolean;
+}
+
+export function allOperations({ limits, version, withMetrics }: OperationsOptions): Operation[] {
+  const operations: Operation[] = [
+    ...produceOperations(limits),
+    ...consumeOperations(limits),
+    ...clusterOperations(),
+    ...topicOperations(),
+    ...configOperations(),
+    ...serviceOperations(() => describeApi(operations, version), withMetrics),
+  ];
+  return operations;
+}

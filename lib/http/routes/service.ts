@@ -1,0 +1,71 @@
+/** What operators and tools ask: health, metrics, the description of the API. */
+import * as z from "zod";
+import { BrokerlessError } from "../../base/errors.ts";
+import { json, jsonText } from "../call.ts";
+import type { OpenApiDocument } from "../openapi.ts";
+import { type Operation, operation } from "../operation.ts";
+
+const READY_WITHIN_MS = 3000;
+
+export function serviceOperations(describe: () => OpenApiDocument, withMetrics: boolean): Operation[] {
+  let description: string | undefined;
+  const operations = [
+    operation({
+      id: "health",
+      method: "GET",
+      path: "/health",
+      tag: "service",
+      summary: "Ready? Asks the storage",
+      responses: {
+        200: {
+          description: "ready",
+          content: { "application/json": z.object({ status: z.literal("ok"), cluster_id: z.string() }) },
+        },
+      },
+      async handle({ surface }) {
+        const timer = new AbortController();
+        const late = surface.clock.sleep(READY_WITHIN_MS, timer.signal).then(() => {
+          throw new BrokerlessError("unavailable", `the storage did not answer within ${READY_WITHIN_MS} ms`);
+        });
+        late.catch(() => {});
+        try {
+          await Promise.race([surface.ready(), late]);
+        } catch (error) {
+          if (error instanceof BrokerlessError) throw error;
+          throw new BrokerlessError("unavailable", "the storage does not answer", { cause: error });
+        } finally {
+          timer.abort();
+        }
+        return json({ status: "ok", cluster_id: await surface.log.clusterId() }, 200, { "cache-control": "no-store" });
+      },
+    }),
+    operation({
+      id: "openapi",
+      method: "GET",
+      path: "/openapi.json",
+      tag: "service",
+      summary: "This description",
+      responses: { 200: { description: "OpenAPI 3.1", content: { "application/json": z.looseObject({ openapi: z.string() }) } } },
+      handle() {
+        description ??= JSON.stringify(describe());
+        return jsonText(description);
+      },
+    }),
+  ];
+  if (withMetrics) {
+    operations.push(
+      operation({
+        id: "metrics",
+        method: "GET",
+        path: "/metrics",
+        tag: "service",
+        summary: "Metrics in Prometheus's text format",
+        responses: { 200: { description: "the metrics", content: { "text/plain": z.string() } } },
+        handle({ surface }) {
+          return jsonText(surface.metricsText?.() ?? "", 200, "text/plain; version=0.0.4; charset=utf-8");
+        },
+      }),
+    );
+  }
+  return operations;
+}

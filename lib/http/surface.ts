@@ -1,0 +1,54 @@
+/** What the routes are given: the log, its surroundings, and what the whole surface shares. */
+import { type Codecs, defaultPartitioner, type Partitioner } from "../kafka/index.ts";
+import type { LogApi } from "../log/types.ts";
+import { type Clock, type Ids, type Metrics, NO_METRICS } from "../ports/index.ts";
+import { Budget } from "./budget.ts";
+import { DEFAULT_LIMITS, type Limits } from "./limits.ts";
+
+export interface SurfaceParts {
+  readonly log: LogApi;
+  readonly clock: Clock;
+  readonly ids: Ids;
+  readonly codecs: Codecs;
+  readonly metrics?: Metrics;
+  readonly limits?: Partial<Limits>;
+  /** Origins that browsers may call from; `*` is every one. Default: none but the server's own. */
+  readonly cors?: readonly string[];
+  /**
+   * Does the process live on after it has answered? Where it does not (Lambda), `acks=0` commits before it answers.
+   */
+  readonly outlivesAnswer: boolean;
+  /** Resolves when the storage answers; what `/health` asks. */
+  readonly ready: () => Promise<void>;
+  /** What `/metrics` shows, in Prometheus's text format. Without it there is no such route. */
+  readonly metricsText?: () => string;
+  /** Aborts when the process is about to stop: long polls and streams end, new requests are refused. */
+  readonly stopping?: AbortSignal;
+  /** Called with what was a bug. */
+  readonly onInternalError?: (error: unknown, request: string) => void;
+}
+
+/** Shared by all requests of a process. */
+export interface Surface extends Omit<Required<SurfaceParts>, "limits" | "cors" | "metricsText"> {
+  readonly limits: Limits;
+  readonly cors: ReadonlySet<string>;
+  readonly metricsText: (() => string) | undefined;
+  readonly budget: Budget;
+  /** Chooses where records go that name no partition: by key, and sticky without one, as Kafka's own producer. */
+  readonly partitioner: Partitioner;
+}
+
+export function createSurface(parts: SurfaceParts): Surface {
+  const limits: Limits = { ...DEFAULT_LIMITS, ...parts.limits };
+  return {
+    ...parts,
+    metrics: parts.metrics ?? NO_METRICS,
+    metricsText: parts.metricsText,
+    stopping: parts.stopping ?? new AbortController().signal,
+    onInternalError: parts.onInternalError ?? (() => {}),
+    limits,
+    cors: new Set(parts.cors ?? []),
+    budget: new Budget(limits.inFlightBytes),
+    partitioner: defaultPartitioner({ random: () => parts.ids.random() }),
+  };
+}
