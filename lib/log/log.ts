@@ -2,17 +2,18 @@
 import { BrokerlessError } from "../base/errors.ts";
 import { type Codecs, type PreparedBatches, prepareBatches } from "../kafka/index.ts";
 import { type Clock, type Doorbell, type Ids, type Metrics, NO_METRICS, type Storage } from "../ports/index.ts";
-import { type AtomicPart, appendAll } from "./append/atomic.ts";
+import { type AtomicPart, type AtomicParts, appendAll } from "./append/atomic.ts";
 import type { Claim } from "./append/claim.ts";
 import { Committer } from "./append/committer.ts";
 import { KeyedRequests } from "./append/keyed.ts";
+import { SEAL_POLICY, type SealPolicy } from "./append/seal.ts";
 import { configNumber, configOf, describeConfigs, isCompacted } from "./config.ts";
 import { decodeHead, headKey } from "./items/head.ts";
 import { CLUSTER_KEY, encodeCluster, TAKE_PRODUCER_ID } from "./items/meta.ts";
 import { REF_MAX_BYTES, REF_MAX_RECORDS } from "./items/ref.ts";
 import { offsetByTime } from "./read/by-time.ts";
 import { Reader } from "./read/reader.ts";
-import { isRefusal, storageStep } from "./storage-errors.ts";
+import { fromStorage, isRefusal, storageStep } from "./storage-errors.ts";
 import { Topics, unknownPartition, unknownTopic } from "./topics.ts";
 import type {
   AppendOptions,
@@ -39,6 +40,8 @@ export interface LogParts {
   readonly metrics?: Metrics;
   /** Runs a function soon; appends that come in the meantime are gathered into one commit. Default: a microtask. */
   readonly soon?: (run: () => void) => void;
+  /** One for all processes of a deployment; others than the default are for simulations. */
+  readonly sealing?: SealPolicy;
 }
 
 const DEFAULT_MAX_BYTES = 2 ** 20;
@@ -62,6 +65,7 @@ class Log implements LogApi {
   readonly #reader: Reader;
   readonly #committer: Committer;
   readonly #keyed: KeyedRequests;
+  readonly #atomic: AtomicParts;
   readonly #policies = new WeakMap<Topic, AppendPolicy>();
   #clusterId: Promise<string> | undefined;
   #closed = false;
@@ -70,8 +74,9 @@ class Log implements LogApi {
     this.#parts = parts;
     this.#topics = new Topics(parts.storage, parts.clock, parts.ids);
     this.#reader = new Reader(parts);
-    this.#committer = new Committer({ metrics: NO_METRICS, soon: queueMicrotask, ...parts, reader: this.#reader });
-    this.#keyed = new KeyedRequests({ ...parts, reader: this.#reader });
+    this.#atomic = { sealing: SEAL_POLICY, ...parts, reader: this.#reader };
+    this.#committer = new Committer({ metrics: NO_METRICS, soon: queueMicrotask, ...parts, ...this.#atomic });
+    this.#keyed = new KeyedRequests(this.#atomic);
   }
 
   clusterId(): Promise<string> {
@@ -174,10 +179,9 @@ class Log implements LogApi {
           this.#withPartition(request.topic, request.partition, async (topic) => this.#part(topic, request)),
         ),
       );
-      const to = { ...this.#parts, reader: this.#reader };
       const key = options?.idempotencyKey;
-      if (key === undefined) return appendAll(parts, undefined, to);
-      return this.#keyed.run(parts, { ...options, idempotencyKey: key }, (claim) => appendAll(parts, claim, to));
+      if (key === undefined) return appendAll(parts, undefined, this.#atomic);
+      return this.#keyed.run(parts, { ...options, idempotencyKey: key }, (claim) => appendAll(parts, claim, this.#atomic));
     });
     return options?.signal === undefined ? begun : abortable(begun, options.signal);
   }
@@ -261,7 +265,12 @@ class Log implements LogApi {
     const prepared =
       raw === undefined
         ? checkSizes(batches as PreparedBatches, maxBatchBytes)
-        : prepareBatches(raw, { maxBatchBytes, codecs: this.#parts.codecs, requireKeys: compacted, nowMs: this.#parts.clock.nowMs() });
+        : prepareBatches(raw, {
+            maxBatchBytes,
+            codecs: this.#parts.codecs,
+            requireKeys: compacted,
+            nowMs: this.#parts.clock.nowMs(),
+          });
     if (prepared.recordCount > REF_MAX_RECORDS || prepared.bytes.byteLength > REF_MAX_BYTES) {
       throw new BrokerlessError(
         "request_too_large",
@@ -295,14 +304,18 @@ class Log implements LogApi {
     const cached = this.#topics.get(name);
     const topic = cached instanceof Promise ? await cached : cached;
     try {
-      return await run(topic);
+      try {
+        return await run(topic);
+      } catch (error) {
+        if (!(error instanceof BrokerlessError) || !(error.code === "unknown_topic" || error.code === "unknown_partition"))
+          throw error;
+        this.#topics.forget(name);
+        const now = await this.#topics.refresh(name);
+        if (now.id === topic.id && now.partitions === topic.partitions) throw error;
+        return await run(now);
+      }
     } catch (error) {
-      if (!(error instanceof BrokerlessError) || !(error.code === "unknown_topic" || error.code === "unknown_partition"))
-        throw error;
-      this.#topics.forget(name);
-      const now = await this.#topics.refresh(name);
-      if (now.id === topic.id && now.partitions === topic.partitions) throw error;
-      return run(now);
+      throw fromStorage(error, `topic "${name}"`);
     }
   }
 

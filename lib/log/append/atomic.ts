@@ -19,7 +19,7 @@ import { type PreparedCommit, prepareCommit } from "./commit.ts";
 import { findDuplicate } from "./duplicates.ts";
 import type { Lane } from "./lane.ts";
 import { baseOffsetInRuns, settleUnknown } from "./outcome.ts";
-import { seal, shouldSeal } from "./seal.ts";
+import { type SealPolicy, sealWhenDue } from "./seal.ts";
 
 const ATTEMPTS_MOST = 20;
 
@@ -36,6 +36,7 @@ export interface AtomicParts {
   readonly ids: Ids;
   readonly doorbell: Doorbell;
   readonly reader: Reader;
+  readonly sealing: SealPolicy;
 }
 
 /** Commits all or none; throws what a plain append throws. */
@@ -154,19 +155,14 @@ async function readBack(
   );
   return parts.map(({ topic, lane, prepared, logAppendTime }, i) => {
     to.doorbell.ring(lane.name);
-    const head = lane.head;
-    if (head !== undefined && lane.sealing === undefined && shouldSeal(head.tail.length - 1, head.tail.length)) {
-      lane.sealing = seal(to.storage.table, to.clock, lane, head).finally(() => {
-        lane.sealing = undefined;
-      });
-    }
+    sealWhenDue({ table: to.storage.table, clock: to.clock, policy: to.sealing }, lane, 1);
     return {
       topic: topic.name,
       partition: lane.partition,
       baseOffset: baseOffsets[i] as number,
       recordCount: prepared.recordCount,
       logAppendTimeMs: logAppendTime ? appendTimeMs : undefined,
-      logStartOffset: head?.start ?? 0,
+      logStartOffset: lane.head?.start ?? 0,
       duplicate: false,
     };
   });

@@ -11,7 +11,7 @@ import { LaneBatch, type Placed } from "./batch.ts";
 import { commit, type LaneOutcome, prepareCommit } from "./commit.ts";
 import { findDuplicate } from "./duplicates.ts";
 import { Lane, type Pending } from "./lane.ts";
-import { seal, shouldSeal } from "./seal.ts";
+import { type SealPolicy, sealWhenDue } from "./seal.ts";
 
 /** One commit takes about so many bytes, over all its lanes. */
 const COMMIT_BYTES = 16 * 2 ** 20;
@@ -27,6 +27,7 @@ export interface CommitterParts {
   readonly doorbell: Doorbell;
   readonly metrics: Metrics;
   readonly reader: Reader;
+  readonly sealing: SealPolicy;
   /** Runs a function soon; what comes in the meantime is gathered. */
   readonly soon: (run: () => void) => void;
 }
@@ -192,7 +193,11 @@ export class Committer {
     if (outcome.kind === "applied") {
       this.#answer(batch, outcome.baseOffset, outcome.appendTimeMs);
       this.#parts.doorbell.ring(lane.name);
-      this.#sealWhenDue(batch);
+      sealWhenDue(
+        { table: this.#parts.storage.table, clock: this.#parts.clock, policy: this.#parts.sealing },
+        lane,
+        batch.refCount,
+      );
     } else if (outcome.kind === "gone") {
       lane.forgetHead();
       if (lane.queue.length === 0) this.#lanes.delete(lane.name);
@@ -240,16 +245,6 @@ export class Committer {
     this.#parts.metrics.count("append_requests_total", batch.placed.length);
     this.#parts.metrics.count("append_records_total", batch.recordCount);
     this.#parts.metrics.count("append_bytes_total", batch.sizeBytes);
-  }
-
-  #sealWhenDue({ lane, refCount }: LaneBatch): void {
-    const head = lane.head;
-    if (head === undefined || lane.sealing !== undefined) return;
-    if (!shouldSeal(head.tail.length - refCount, head.tail.length)) return;
-    const done = seal(this.#parts.storage.table, this.#parts.clock, lane, head).finally(() => {
-      lane.sealing = undefined;
-    });
-    lane.sealing = done;
   }
 
   /** Resolves when nothing is waiting, under way or being sealed. */

@@ -1,5 +1,5 @@
 /**
- * Sealing: the first 16 refs of the tail go into a run, and producers that are idle leave the head.
+ * Sealing: the first refs of the tail (16) go into a run, and producers that are idle leave the head.
  *
  * Steps, each durable before the next, and what a crash between them leaves:
  * 1. mark the partition in `WORK#`; then: a mark without a run, which the roller takes away;
@@ -14,41 +14,63 @@ import { type Clock, StorageError, type Table } from "../../ports/index.ts";
 import type { Head } from "../items/head.ts";
 import { encodeProducer, type ProducerState, packProducer, producerInHead, producerKey } from "../items/producer.ts";
 import { refRecordCount } from "../items/ref.ts";
-import { decodeRun, encodeRun, RUN_REFS, runKey, runRange } from "../items/run.ts";
+import { decodeRun, encodeRun, runKey, runRange } from "../items/run.ts";
 import { markWork } from "../items/work.ts";
 import { isRefusal } from "../storage-errors.ts";
 import type { Lane } from "./lane.ts";
 
-/** So many producers stay in the head whatever their age: with 16 refs they fit one write unit. */
-const PRODUCERS_KEPT = 8;
-/** Beyond this the oldest are moved out though they are active. */
-const PRODUCERS_MOST = 64;
-const PRODUCER_IDLE_MS = 600_000;
+/** When the tail is sealed, and which producers stay in the head. One deployment has one policy (R1 of a run). */
+export interface SealPolicy {
+  /** How many refs make a run. */
+  readonly runRefs: number;
+  /** So many producers stay in the head whatever their age: with 16 refs they fit one write unit. */
+  readonly producersKept: number;
+  /** Beyond this the oldest are moved out though they are active. */
+  readonly producersMost: number;
+  readonly producerIdleMs: number;
+}
+
+export const SEAL_POLICY: SealPolicy = { runRefs: 16, producersKept: 8, producersMost: 64, producerIdleMs: 600_000 };
+
 /** Kafka's `producer.id.expiration.ms`: how long an idle producer is known. */
 export const PRODUCER_EXPIRATION_MS = 86_400_000;
 const EVICTED_AT_ONCE = 16;
-/** From here on whoever sees it seals, since the one whose turn it was has not. */
-const OVERDUE_REFS = RUN_REFS + RUN_REFS / 2;
 
 /** Is it for the writer of an append to seal, given how many refs there were before and after it? */
-export function shouldSeal(refsBefore: number, refsAfter: number): boolean {
-  return (refsBefore < RUN_REFS && refsAfter >= RUN_REFS) || refsAfter >= OVERDUE_REFS;
+function shouldSeal(refsBefore: number, refsAfter: number, { runRefs }: SealPolicy): boolean {
+  // From one and a half runs on whoever sees it seals, since the one whose turn it was has not.
+  return (refsBefore < runRefs && refsAfter >= runRefs) || refsAfter >= 1.5 * runRefs;
 }
 
-/** Seals until fewer than 16 refs are left. A storage that does not answer ends it: the next writer sees to it. */
-export async function seal(table: Table, clock: Clock, lane: Lane, head: Head): Promise<void> {
+export interface Sealer {
+  readonly table: Table;
+  readonly clock: Clock;
+  readonly policy: SealPolicy;
+}
+
+/** Begins to seal, in the background, when it is for the writer who just appended so many refs. */
+export function sealWhenDue(sealer: Sealer, lane: Lane, appendedRefs: number): void {
+  const refs = lane.head?.tail.length ?? 0;
+  if (lane.head === undefined || lane.sealing !== undefined || !shouldSeal(refs - appendedRefs, refs, sealer.policy)) return;
+  lane.sealing = seal(sealer, lane, lane.head).finally(() => {
+    lane.sealing = undefined;
+  });
+}
+
+/** Seals until fewer refs are left than make a run. A storage that does not answer ends it: the next writer sees to it. */
+async function seal(sealer: Sealer, lane: Lane, head: Head): Promise<void> {
   try {
     let left: Head | undefined = head;
-    while (left !== undefined && left.tail.length >= RUN_REFS) left = await sealOnce(table, lane, left);
-    if (left !== undefined) await evictProducers(table, clock, lane, left);
+    while (left !== undefined && left.tail.length >= sealer.policy.runRefs) left = await sealOnce(sealer, lane, left);
+    if (left !== undefined) await evictProducers(sealer, lane, left);
   } catch (error) {
     if (!(error instanceof StorageError)) throw error;
   }
 }
 
 /** Answers the head after it, or undefined when it is gone. */
-async function sealOnce(table: Table, lane: Lane, head: Head): Promise<Head | undefined> {
-  const refs = head.tail.slice(0, RUN_REFS);
+async function sealOnce({ table, policy }: Sealer, lane: Lane, head: Head): Promise<Head | undefined> {
+  const refs = head.tail.slice(0, policy.runRefs);
   const count = refs.reduce((sum, ref) => sum + refRecordCount(ref), 0);
   const settled = await table.inOrder([
     [markWork(lane.topicId, lane.partition)],
@@ -64,7 +86,7 @@ async function sealOnce(table: Table, lane: Lane, head: Head): Promise<Head | un
         op: "update",
         key: lane.headKey,
         changes: [
-          { dropFirst: "t", count: RUN_REFS },
+          { dropFirst: "t", count: policy.runRefs },
           { add: "b", by: count },
         ],
         when: [{ item: "exists" }, { path: "b", is: "=", value: head.tailBase }],
@@ -80,17 +102,18 @@ async function sealOnce(table: Table, lane: Lane, head: Head): Promise<Head | un
   return item && lane.saw(item);
 }
 
-async function evictProducers(table: Table, clock: Clock, lane: Lane, head: Head): Promise<void> {
+async function evictProducers(sealer: Sealer, lane: Lane, head: Head): Promise<void> {
+  const { table, clock, policy } = sealer;
   const oldest = Object.keys(head.producers)
     .map((id) => ({ id: Number(id), state: producerInHead(head, Number(id)) as ProducerState }))
     .sort((a, b) => a.state.baseOffset - b.state.baseOffset);
-  const spare = oldest.slice(0, Math.max(0, oldest.length - PRODUCERS_KEPT)).slice(0, EVICTED_AT_ONCE);
+  const spare = oldest.slice(0, Math.max(0, oldest.length - policy.producersKept)).slice(0, EVICTED_AT_ONCE);
   let left = oldest.length;
   for (const { id, state } of spare) {
     const lastMs = await batchTimeMs(table, lane, head, state.baseOffset);
-    const idle = lastMs === undefined || clock.nowMs() - lastMs > PRODUCER_IDLE_MS;
-    if (!idle && left <= PRODUCERS_MOST) return;
-    if (await evict(table, clock, lane, id, state)) left--;
+    const idle = lastMs === undefined || clock.nowMs() - lastMs > policy.producerIdleMs;
+    if (!idle && left <= policy.producersMost) return;
+    if (await evict(sealer, lane, id, state)) left--;
   }
 }
 
@@ -114,7 +137,7 @@ async function batchTimeMs(table: Table, lane: Lane, head: Head, offset: number)
 }
 
 /** Moves one producer out of the head; false when it has moved on meanwhile. */
-async function evict(table: Table, clock: Clock, lane: Lane, id: number, state: ProducerState): Promise<boolean> {
+async function evict({ table, clock }: Sealer, lane: Lane, id: number, state: ProducerState): Promise<boolean> {
   const key = producerKey(lane.topicId, lane.partition, id);
   const put = { op: "put", key, item: encodeProducer(state), expiresAtMs: clock.nowMs() + PRODUCER_EXPIRATION_MS } as const;
   try {

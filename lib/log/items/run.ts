@@ -15,9 +15,6 @@ import { checkFormat, FORMAT_VERSION, offsetKey } from "./format.ts";
 import { partitionKey } from "./head.ts";
 import { REF_BYTES } from "./ref.ts";
 
-/** How many refs are sealed at once. */
-export const RUN_REFS = 16;
-
 export interface Run {
   readonly base: number;
   /** Packed refs. */

@@ -1,0 +1,67 @@
+/** What the clients of a simulation were told, and the check of it against the log as it is at the end. */
+import type { KafkaRecord } from "../../lib/kafka/index.ts";
+
+export interface Acked {
+  readonly client: string;
+  readonly text: string;
+  readonly partition: number;
+  readonly offset: number;
+}
+
+export class History {
+  readonly acked: Acked[] = [];
+  /** Records whose sender was told that they are not written. */
+  readonly refused = new Set<string>();
+  /** Records that may be written once at most. */
+  readonly once = new Set<string>();
+  /** Texts that are written together or not at all. */
+  readonly together: (readonly string[])[] = [];
+  readonly seen: { readonly partition: number; readonly offset: number; readonly text: string }[] = [];
+
+  /** Answers every violation, in words. */
+  violations(logs: readonly (readonly KafkaRecord[])[]): string[] {
+    const wrong: string[] = [];
+    const count = new Map<string, number>();
+    const lastOfClient = new Map<string, number>();
+    for (const [partition, records] of logs.entries()) {
+      for (const [i, record] of records.entries()) {
+        if (record.offset !== i) wrong.push(`partition ${partition}: record ${i} has offset ${record.offset}`);
+        const text = textOf(record);
+        count.set(text, (count.get(text) ?? 0) + 1);
+        const [client, sequence] = text.split(":") as [string, string];
+        if (!this.once.has(text)) continue;
+        const order = `${client}@${partition}`;
+        if (Number(sequence) <= (lastOfClient.get(order) ?? -1))
+          wrong.push(`${text} is out of order or doubled in partition ${partition}`);
+        lastOfClient.set(order, Number(sequence));
+      }
+    }
+    for (const { text, partition, offset } of this.acked) {
+      const record = logs[partition]?.[offset];
+      if (record === undefined) wrong.push(`${text} was acknowledged at ${partition}/${offset}, which is not there`);
+      else if (textOf(record) !== text)
+        wrong.push(`${text} was acknowledged at ${partition}/${offset}, which holds ${textOf(record)}`);
+    }
+    for (const text of this.once) if ((count.get(text) ?? 0) > 1) wrong.push(`${text} is there ${count.get(text)} times`);
+    for (const text of this.refused)
+      if (count.has(text)) wrong.push(`${text} is there though its sender was told that it is not`);
+    for (const group of this.together) {
+      const there = group.filter((text) => count.has(text));
+      if (there.length !== 0 && there.length !== group.length)
+        wrong.push(`of ${group.join(", ")} only ${there.join(", ")} are there`);
+    }
+    for (const { partition, offset, text } of this.seen) {
+      const record = logs[partition]?.[offset];
+      if (record === undefined || textOf(record) !== text) {
+        wrong.push(
+          `a reader saw ${text} at ${partition}/${offset}, which holds ${record === undefined ? "nothing" : textOf(record)}`,
+        );
+      }
+    }
+    return wrong;
+  }
+}
+
+export function textOf(record: KafkaRecord): string {
+  return new TextDecoder().decode(record.value ?? new Uint8Array());
+}

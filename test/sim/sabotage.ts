@@ -1,0 +1,70 @@
+/** The rules of the protocol, each taken out alone, by changing what reaches the storage: the checks must notice. */
+import type { Condition, Storage, Table, Update, Write } from "../../lib/ports/index.ts";
+
+type Alter = (op: Write) => Write;
+
+/** A storage that is asked for something else than the log asked for. */
+function altered(storage: Storage, alter: Alter): Storage {
+  const { table } = storage;
+  const changed: Table = {
+    ...table,
+    write: (op) => table.write(alter(op)),
+    inOrder: (stages) => table.inOrder(stages.map((stage) => stage.map((op) => (op.op === "putBlob" ? op : alter(op))))),
+    atomically: (ops) => table.atomically(ops.map((op) => (op.op === "check" ? op : alter(op)))),
+  };
+  return { ...storage, table: changed };
+}
+
+function isHead(op: Write): op is Update {
+  return op.op === "update" && op.key.sk === "HEAD";
+}
+
+function without(storage: Storage, drop: (condition: Condition, op: Write) => boolean): Storage {
+  return altered(storage, (op) => ({ ...op, when: (op.when ?? []).filter((condition) => !drop(condition, op)) }));
+}
+
+function onEntry(condition: Condition, attribute: string): boolean {
+  return "path" in condition && Array.isArray(condition.path) && condition.path[0] === attribute;
+}
+
+function onPath(condition: Condition, path: string, is: string): boolean {
+  return "path" in condition && condition.path === path && condition.is === is;
+}
+
+function changes(op: Update, what: "append" | "dropFirst" | "remove"): boolean {
+  return op.changes.some((change) => what in change);
+}
+
+export const SABOTAGE: Readonly<Record<string, (storage: Storage) => Storage>> = {
+  "the floor does not keep a late append out": (storage) =>
+    without(storage, (condition, op) => isHead(op) && changes(op, "append") && onPath(condition, "f", "<")),
+  "the floor is not raised before the look": (storage) =>
+    altered(storage, (op) =>
+      isHead(op) && op.changes.some((change) => "set" in change && change.set === "f")
+        ? { ...op, changes: [{ add: "n", by: 0 }], when: [{ item: "exists" }] }
+        : op,
+    ),
+  "an append does not look at its producer's sequence": (storage) => without(storage, (condition) => onEntry(condition, "q")),
+  "an append by a producer outside the head does not look at evictions": (storage) =>
+    without(storage, (condition) => onPath(condition, "e", "=")),
+  "an eviction does not look whether its producer has moved on": (storage) =>
+    without(
+      storage,
+      (condition, op) => isHead(op) && changes(op, "remove") && (onEntry(condition, "q") || onEntry(condition, "o")),
+    ),
+  "an eviction is not counted": (storage) =>
+    altered(storage, (op) =>
+      isHead(op) && changes(op, "remove") ? { ...op, changes: op.changes.filter((change) => !("add" in change)) } : op,
+    ),
+  "an evicted producer is put over a newer one": (storage) =>
+    without(storage, (_, op) => op.op === "put" && op.key.sk.startsWith("PID#")),
+  "refs are dropped whatever the tail base is": (storage) =>
+    without(storage, (condition, op) => isHead(op) && changes(op, "dropFirst") && onPath(condition, "b", "=")),
+  "refs are dropped without their run being put": (storage) =>
+    altered(storage, (op) =>
+      op.op === "put" && op.key.sk.startsWith("R#") ? { ...op, key: { ...op.key, sk: `X${op.key.sk}` } } : op,
+    ),
+  "an open claim can be taken by anyone": (storage) =>
+    without(storage, (_, op) => op.op === "put" && op.key.pk.startsWith("IDEM#")),
+  "a head can be made by an append": (storage) => storage,
+};
