@@ -33,7 +33,7 @@ export interface Blobs {
   /** Where a blob of this size goes. Pure: the same size has always the same place in one backend. */
   place(sizeBytes: number): Place;
 
-  /** In the order asked for; undefined for a blob that is not there. Slices are read in parallel. */
+  /** In the order asked for; undefined for a blob that is not there. Fewer bytes where the blob ends before `to`. */
   read(slices: readonly BlobSlice[]): Promise<(Uint8Array | undefined)[]>;
 
   /** Deleting what is not there succeeds. */

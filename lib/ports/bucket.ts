@@ -5,7 +5,8 @@
  * K2  Read after write, and list after write, are consistent.
  * K3  Bytes returned belong to the caller.
  *
- * Keys are 1 to 1024 bytes of letters, digits and `/ . _ -`; no part is empty, `.` or `..`.
+ * Keys are 1 to 1024 bytes of letters, digits and `/ . _ -`; no part is empty, `.` or `..`: any other throws
+ * `InvariantViolated` before anything is done.
  * Errors are `StorageError` (see `table.ts`); `put` with `ifAbsent` over an object throws `condition_failed`.
  */
 export interface ObjectInfo {
@@ -26,7 +27,10 @@ export interface Bucket {
   /** By key, in byte order, in pages; `after` leaves out keys up to and including it. */
   list(prefix: string, options?: { readonly after?: string }): AsyncIterable<readonly ObjectInfo[]>;
 
-  /** One object out of many, in this order, without passing the bytes through the caller where the backend can. */
+  /**
+   * One object out of many, in this order, without passing the bytes through the caller where the backend can. All or
+   * nothing; `condition_failed` when one of them is not there.
+   */
   concat(keys: readonly string[], into: string): Promise<void>;
 
   /** A URL that lets its holder do this for a while; undefined where the backend has none. */

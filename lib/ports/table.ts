@@ -11,14 +11,19 @@
  * T6  Byte values that are returned belong to the caller, and what the caller handed in is not kept by reference
  *     once the call is answered.
  *
- * Limits are DynamoDB's: an item at most 400 KB, a partition key at most 2048 bytes, a sort key at most 1024.
+ * Limits are DynamoDB's: an item at most 400 KB, a partition key at most 2048 bytes, a sort key at most 1024. `rules.ts`
+ * says what may be asked: a call that breaks a rule throws `InvariantViolated` (a key that is too long: `too_large`)
+ * before anything is done. `table-semantics.ts` says what conditions and changes mean.
  */
 export interface Key {
   readonly pk: string;
   readonly sk: string;
 }
 
-/** Numbers are safe integers or finite floats; -0 is stored as 0. Lists may be mixed; maps are plain objects. */
+/**
+ * Numbers are safe integers or finite floats of a size from 1e-130 to 1e126; -0 is stored as 0. Strings are Unicode
+ * (no lone surrogates). Lists may be mixed; maps are plain objects. Attributes are not named `pk`, `sk` or `ttl`.
+ */
 export type Value = string | number | boolean | Uint8Array | readonly Value[] | ValueMap;
 export interface ValueMap {
   readonly [name: string]: Value;
@@ -37,7 +42,9 @@ export type Path = string | readonly [attribute: string, entry: string];
 
 /**
  * One predicate on the item as it is before the write. Several are joined by AND. A comparison with an attribute that
- * is absent, or of another type, does not hold (`!=` does). `contains`: a list attribute has an equal element.
+ * is absent, or of another type, does not hold (`!=` does). Numbers, strings (by their UTF-8 bytes) and bytes have an
+ * order; nothing else is `<` or `>` anything. `contains`: a list attribute has an equal element; `lacks` is its opposite,
+ * so it holds where there is no list.
  */
 export type Condition =
   | { readonly item: "exists" | "absent" }
@@ -53,8 +60,10 @@ export type Condition =
  * - `add`: to a number; an absent attribute counts as 0.
  * - `copy`: to `from`'s old number plus `plus`.
  * - `append`: to the end of a list, which must be there.
- * - `dropFirst`: the first `count` elements of a list, which must be there.
+ * - `dropFirst`: the first `count` elements (1 to 100; all, when there are fewer) of a list, which must be there.
  * - `remove`: the attribute or entry, if there.
+ *
+ * What must be there counts as a condition: where it is not, or of another type, the update fails as `condition_failed`.
  */
 export type Change =
   | { readonly set: Path; readonly to: Value }
@@ -146,12 +155,15 @@ export interface Table {
   inOrder(stages: readonly (readonly (Write | PutBlob)[])[]): Promise<Settled[][]>;
 
   /**
-   * All or none, at most 100 items, each named once. Not isolated from `range`. Throws `ConditionFailed` with the
+   * All or none, at most 100 items and 4 MB, each item named once. Not isolated from `range`. Throws `ConditionFailed` with the
    * index of the first operation that failed and its item, `Contended` when another write was in the way.
    */
   atomically(ops: readonly (Write | Check)[]): Promise<void>;
 
-  /** Every partition key that begins so, once each, in pages and in no promised order. For the sweeper alone. */
+  /**
+   * Every partition key that begins so and has an item, once each, in pages and in no promised order. One whose items are
+   * all expired may or may not be among them, as one that is made or emptied meanwhile. For the sweeper alone.
+   */
   scan(prefix: string): AsyncIterable<readonly string[]>;
 }
 

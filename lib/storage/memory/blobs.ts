@@ -1,35 +1,54 @@
-import { concatBytes } from "../../base/bytes.ts";
-import { parseUlid, ulidText } from "../../base/ulid.ts";
+import { concatBytes, totalBytes } from "../../base/bytes.ts";
+import { compareUlids, ulidText } from "../../base/ulid.ts";
 import type { BlobInfo, BlobName, BlobSlice, Blobs, Place, PutBlob } from "../../ports/index.ts";
 
-export class MemoryBlobs implements Blobs {
-  readonly #blobs = new Map<string, { readonly bytes: Uint8Array; readonly partitions: readonly string[] }>();
+interface StoredBlob {
+  readonly bytes: Uint8Array;
+  readonly info: BlobInfo;
+}
 
-  put({ id, pieces, partitions }: PutBlob): void {
-    this.#blobs.set(ulidText(id), { bytes: concatBytes(pieces).slice(), partitions: [...partitions] });
+const LIST_PAGE = 100;
+
+export class MemoryBlobs implements Blobs {
+  readonly #blobs = new Map<string, StoredBlob>();
+  readonly #inlineMostBytes: number;
+  readonly #checkOpen: () => void;
+
+  constructor(inlineMostBytes: number, checkOpen: () => void) {
+    this.#inlineMostBytes = inlineMostBytes;
+    this.#checkOpen = checkOpen;
   }
 
-  place(): Place {
-    return 0;
+  /** 0 up to a size, 1 above it; both mean the same here. */
+  place(sizeBytes: number): Place {
+    return sizeBytes <= this.#inlineMostBytes ? 0 : 1;
+  }
+
+  put({ id, pieces, partitions }: PutBlob): void {
+    const sizeBytes = totalBytes(pieces);
+    const info = { id: new Uint8Array(id), place: this.place(sizeBytes), sizeBytes, partitions: [...partitions] };
+    this.#blobs.set(ulidText(id), { bytes: new Uint8Array(concatBytes(pieces)), info });
   }
 
   async read(slices: readonly BlobSlice[]): Promise<(Uint8Array | undefined)[]> {
+    this.#checkOpen();
     return slices.map(({ id, from, to }) => this.#blobs.get(ulidText(id))?.bytes.slice(from, to));
   }
 
   async delete(names: readonly BlobName[]): Promise<void> {
+    this.#checkOpen();
     for (const { id } of names) this.#blobs.delete(ulidText(id));
   }
 
   async *list(upTo: Uint8Array): AsyncIterable<readonly BlobInfo[]> {
-    const last = ulidText(upTo);
-    yield [...this.#blobs]
-      .filter(([text]) => text <= last)
-      .map(([text, { bytes, partitions }]) => ({
-        id: parseUlid(text) as Uint8Array,
-        place: 0,
-        sizeBytes: bytes.byteLength,
-        partitions,
-      }));
+    this.#checkOpen();
+    const found: BlobInfo[] = [];
+    for (const { info } of this.#blobs.values()) {
+      if (compareUlids(info.id, upTo) <= 0) found.push({ ...info, id: info.id.slice(), partitions: [...info.partitions] });
+    }
+    for (let i = 0; i < found.length; i += LIST_PAGE) {
+      this.#checkOpen();
+      yield found.slice(i, i + LIST_PAGE);
+    }
   }
 }

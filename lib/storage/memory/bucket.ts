@@ -1,45 +1,73 @@
 import { concatBytes } from "../../base/bytes.ts";
-import { type Bucket, type Clock, type ObjectInfo, StorageError } from "../../ports/index.ts";
-import { checkObjectKey } from "../../ports/object-keys.ts";
+import { type Bucket, type ObjectInfo, StorageError } from "../../ports/index.ts";
+import { checkObjectKey } from "../../ports/rules.ts";
+import { compareText } from "../../ports/values.ts";
+
+interface StoredObject {
+  readonly bytes: Uint8Array;
+  readonly modifiedAtMs: number;
+}
+
+const LIST_PAGE = 100;
 
 export class MemoryBucket implements Bucket {
-  readonly #clock: Clock;
-  readonly #objects = new Map<string, { readonly bytes: Uint8Array; readonly modifiedAtMs: number }>();
+  readonly #objects = new Map<string, StoredObject>();
+  readonly #nowMs: () => number;
+  readonly #checkOpen: () => void;
 
-  constructor(clock: Clock) {
-    this.#clock = clock;
+  constructor(nowMs: () => number, checkOpen: () => void) {
+    this.#nowMs = nowMs;
+    this.#checkOpen = checkOpen;
   }
 
-  async put(key: string, body: Uint8Array | readonly Uint8Array[], options: { readonly ifAbsent?: boolean } = {}): Promise<void> {
+  async put(
+    key: string,
+    body: Uint8Array | readonly Uint8Array[],
+    { ifAbsent = false }: { readonly ifAbsent?: boolean } = {},
+  ): Promise<void> {
+    this.#checkOpen();
     checkObjectKey(key);
-    if (options.ifAbsent === true && this.#objects.has(key)) throw new StorageError("condition_failed", `object "${key}" exists`);
-    const bytes = body instanceof Uint8Array ? body : concatBytes(body);
-    this.#objects.set(key, { bytes: bytes.slice(), modifiedAtMs: this.#clock.nowMs() });
+    if (ifAbsent && this.#objects.has(key)) throw new StorageError("condition_failed", `object ${key} exists`);
+    const bytes = new Uint8Array(body instanceof Uint8Array ? body : concatBytes(body));
+    this.#objects.set(key, { bytes, modifiedAtMs: this.#nowMs() });
   }
 
-  async get(key: string, slice: { readonly from?: number; readonly to?: number } = {}): Promise<Uint8Array | undefined> {
+  async get(key: string, { from, to }: { readonly from?: number; readonly to?: number } = {}): Promise<Uint8Array | undefined> {
+    this.#checkOpen();
     checkObjectKey(key);
-    return this.#objects.get(key)?.bytes.slice(slice.from ?? 0, slice.to);
+    return this.#objects.get(key)?.bytes.slice(from, to);
   }
 
   async delete(keys: readonly string[]): Promise<void> {
+    this.#checkOpen();
     for (const key of keys) checkObjectKey(key);
     for (const key of keys) this.#objects.delete(key);
   }
 
-  async *list(prefix: string, options: { readonly after?: string } = {}): AsyncIterable<readonly ObjectInfo[]> {
-    const { after = "" } = options;
-    yield [...this.#objects]
-      .filter(([key]) => key.startsWith(prefix) && key > after)
-      .sort(([a], [b]) => (a < b ? -1 : 1))
-      .map(([key, { bytes, modifiedAtMs }]) => ({ key, sizeBytes: bytes.byteLength, modifiedAtMs }));
+  async *list(prefix: string, { after }: { readonly after?: string } = {}): AsyncIterable<readonly ObjectInfo[]> {
+    this.#checkOpen();
+    const found: ObjectInfo[] = [];
+    for (const [key, { bytes, modifiedAtMs }] of this.#objects) {
+      if (!key.startsWith(prefix) || (after !== undefined && key <= after)) continue;
+      found.push({ key, sizeBytes: bytes.byteLength, modifiedAtMs });
+    }
+    found.sort((a, b) => compareText(a.key, b.key));
+    for (let i = 0; i < found.length; i += LIST_PAGE) {
+      this.#checkOpen();
+      yield found.slice(i, i + LIST_PAGE);
+    }
   }
 
   async concat(keys: readonly string[], into: string): Promise<void> {
-    const parts = await Promise.all(keys.map((key) => this.get(key)));
-    const missing = parts.indexOf(undefined);
-    if (missing >= 0) throw new StorageError("unavailable", `object "${keys[missing]}" is not there`);
-    await this.put(into, parts as Uint8Array[]);
+    this.#checkOpen();
+    checkObjectKey(into);
+    const parts = keys.map((key) => {
+      checkObjectKey(key);
+      const found = this.#objects.get(key);
+      if (found === undefined) throw new StorageError("condition_failed", `object ${key} is not there`);
+      return found.bytes;
+    });
+    this.#objects.set(into, { bytes: new Uint8Array(concatBytes(parts)), modifiedAtMs: this.#nowMs() });
   }
 
   async presign(): Promise<undefined> {

@@ -1,150 +1,181 @@
-import {
-  type Check,
-  type Clock,
-  type Item,
-  type Key,
-  type KeyedItem,
-  type PutBlob,
-  type RangeQuery,
-  type Settled,
-  StorageError,
-  type Table,
-  type Write,
-} from "../../ports/index.ts";
-import {
-  applyWrite,
-  checkKey,
-  checkSize,
-  checkTransaction,
-  cloneValue,
-  compareText,
-  expirySeconds,
-  holds,
-} from "../../ports/table-semantics.ts";
-import type { MemoryBlobs } from "./blobs.ts";
+import { ATOMIC_MOST_BYTES, checkAtomic, checkKey, checkOperation, checkOperations } from "../../ports/rules.ts";
+import type { Check, Item, Key, KeyedItem, PutBlob, RangeQuery, Settled, Table, Write } from "../../ports/table.ts";
+import { StorageError } from "../../ports/table.ts";
+import { evaluate, isLive, type StoredItem } from "../../ports/table-semantics.ts";
+import { cloneItem, compareText, itemSizeBytes } from "../../ports/values.ts";
 
-interface Row {
-  readonly item: Item;
-  readonly expiresAtMs: number | undefined;
+/** Items of one partition key. */
+interface Partition {
+  /** Sort keys in byte order. */
+  readonly order: string[];
+  readonly items: Map<string, StoredItem>;
 }
 
-/** Partition keys to sort keys to rows. Every call takes effect at one instant, when it is made. */
-export class MemoryTable implements Table {
-  readonly #clock: Clock;
-  readonly #blobs: MemoryBlobs;
-  readonly #rows = new Map<string, Map<string, Row>>();
+const SCAN_PAGE = 100;
+/** After so many writes what has expired is taken out. */
+const PURGE_EVERY = 10_000;
 
-  constructor(clock: Clock, blobs: MemoryBlobs) {
-    this.#clock = clock;
-    this.#blobs = blobs;
+/** Every operation takes effect inside one synchronous call, so nothing comes between its condition and its change. */
+export class MemoryTable implements Table {
+  readonly #partitions = new Map<string, Partition>();
+  readonly #nowMs: () => number;
+  readonly #putBlob: (op: PutBlob) => void;
+  readonly #checkOpen: () => void;
+  #writes = 0;
+
+  constructor(nowMs: () => number, putBlob: (op: PutBlob) => void, checkOpen: () => void) {
+    this.#nowMs = nowMs;
+    this.#putBlob = putBlob;
+    this.#checkOpen = checkOpen;
   }
 
   async get(key: Key): Promise<Item | undefined> {
-    return copied(this.#row(key)?.item);
+    this.#checkOpen();
+    checkKey(key);
+    return cloned(this.#find(key)?.item);
   }
 
   async getMany(keys: readonly Key[]): Promise<(Item | undefined)[]> {
-    return keys.map((key) => copied(this.#row(key)?.item));
+    this.#checkOpen();
+    return keys.map((key) => {
+      checkKey(key);
+      return cloned(this.#find(key)?.item);
+    });
   }
 
-  async range(pk: string, query: RangeQuery = {}): Promise<KeyedItem[]> {
-    const { from, to, reverse = false, limit = Number.POSITIVE_INFINITY } = query;
+  async range(pk: string, { from, to, reverse = false, limit = Infinity }: RangeQuery = {}): Promise<KeyedItem[]> {
+    this.#checkOpen();
+    const partition = this.#partitions.get(pk);
     const found: KeyedItem[] = [];
-    for (const sk of this.#rows.get(pk)?.keys() ?? []) {
-      if (from !== undefined && compareText(sk, from) < 0) continue;
-      if (to !== undefined && compareText(sk, to) > 0) continue;
-      const row = this.#row({ pk, sk });
-      if (row !== undefined) found.push({ key: { pk, sk }, item: row.item });
+    if (partition === undefined) return found;
+    const { order, items } = partition;
+    const first = from === undefined ? 0 : position(order, from, false);
+    const end = to === undefined ? order.length : position(order, to, true);
+    const nowMs = this.#nowMs();
+    for (let n = 0; n < end - first && found.length < limit; n++) {
+      const sk = order[reverse ? end - 1 - n : first + n] as string;
+      const stored = items.get(sk) as StoredItem;
+      if (isLive(stored.expiresAtS, nowMs)) found.push({ key: { pk, sk }, item: cloneItem(stored.item) });
     }
-    found.sort((a, b) => compareText(a.key.sk, b.key.sk));
-    if (reverse) found.reverse();
-    return found.slice(0, limit).map(({ key, item }) => ({ key, item: cloneValue(item) }));
+    return found;
   }
 
   async write(op: Write): Promise<Item | undefined> {
-    return this.#write(op);
+    this.#checkOpen();
+    checkOperation(op);
+    const settled = this.#apply(op);
+    if (!settled.ok) throw settled.error;
+    return settled.item;
   }
 
   async inOrder(stages: readonly (readonly (Write | PutBlob)[])[]): Promise<Settled[][]> {
+    this.#checkOpen();
+    for (const stage of stages) checkOperations(stage);
+    const answers: Settled[][] = [];
     let reached = true;
-    return stages.map((stage) => {
+    for (const stage of stages) {
       const settled = stage.map((op): Settled => {
         if (!reached) return { ok: false, error: new StorageError("not_reached", "an earlier stage failed") };
-        return this.#settle(op);
+        if (op.op !== "putBlob") return this.#apply(op);
+        this.#putBlob(op);
+        return { ok: true, item: undefined };
       });
+      answers.push(settled);
       reached &&= settled.every((one) => one.ok);
-      return settled;
-    });
+    }
+    return answers;
   }
 
   async atomically(ops: readonly (Write | Check)[]): Promise<void> {
-    checkTransaction(ops);
-    const rows = ops.map((op, index) => {
-      const row = this.#row(op.key);
-      this.#judge(op, row, index);
-      return op.op === "check" ? undefined : this.#after(op, row);
+    this.#checkOpen();
+    checkAtomic(ops);
+    let sizeBytes = 0;
+    const after = ops.map((op, index) => {
+      const evaluated = evaluate(op, this.#find(op.key));
+      if (!evaluated.ok) throw atIndex(evaluated.error, index);
+      if (evaluated.after !== undefined) sizeBytes += itemSizeBytes(op.key, evaluated.after.item, evaluated.after.expiresAtS);
+      return evaluated.after;
     });
-    for (const [i, op] of ops.entries()) if (op.op !== "check") this.#store(op.key, rows[i]);
+    if (sizeBytes > ATOMIC_MOST_BYTES) {
+      throw new StorageError("too_large", `a transaction of ${sizeBytes} bytes; at most ${ATOMIC_MOST_BYTES}`);
+    }
+    for (const [i, op] of ops.entries()) if (op.op !== "check") this.#store(op.key, after[i]);
   }
 
   async *scan(prefix: string): AsyncIterable<readonly string[]> {
-    yield [...this.#rows.keys()].filter((pk) => pk.startsWith(prefix));
-  }
-
-  #settle(op: Write | PutBlob): Settled {
-    if (op.op === "putBlob") {
-      this.#blobs.put(op);
-      return { ok: true, item: undefined };
-    }
-    try {
-      return { ok: true, item: this.#write(op) };
-    } catch (error) {
-      if (!(error instanceof StorageError)) throw error;
-      return { ok: false, error };
+    this.#checkOpen();
+    const found = [...this.#partitions.keys()].filter((pk) => pk.startsWith(prefix));
+    for (let i = 0; i < found.length; i += SCAN_PAGE) {
+      this.#checkOpen();
+      yield found.slice(i, i + SCAN_PAGE);
     }
   }
 
-  #write(op: Write): Item | undefined {
-    const row = this.#row(op.key);
-    this.#judge(op, row, undefined);
-    const after = this.#after(op, row);
-    this.#store(op.key, after);
-    return copied(after?.item);
+  #find({ pk, sk }: Key): StoredItem | undefined {
+    const stored = this.#partitions.get(pk)?.items.get(sk);
+    return stored !== undefined && isLive(stored.expiresAtS, this.#nowMs()) ? stored : undefined;
   }
 
-  #judge(op: Write | Check, row: Row | undefined, index: number | undefined): void {
-    if (holds(row?.item, op.when)) return;
-    throw new StorageError("condition_failed", `the condition on ${op.key.pk} ${op.key.sk} does not hold`, {
-      item: copied(row?.item),
-      ...(index === undefined ? {} : { index }),
-    });
+  #apply(op: Write): Settled {
+    const evaluated = evaluate(op, this.#find(op.key));
+    if (!evaluated.ok) return { ok: false, error: withOwnItem(evaluated.error) };
+    this.#store(op.key, evaluated.after);
+    return { ok: true, item: cloned(evaluated.after?.item) };
   }
 
-  #after(op: Write, row: Row | undefined): Row | undefined {
-    checkKey(op.key);
-    const item = applyWrite(row?.item, op);
-    if (item === undefined || op.op === "delete") return undefined;
-    checkSize(op.key, item);
-    const given = op.expiresAtMs === undefined ? undefined : expirySeconds(op.expiresAtMs) * 1000;
-    return { item: cloneValue(item), expiresAtMs: given ?? (op.op === "update" ? row?.expiresAtMs : undefined) };
+  #store(key: Key, stored: StoredItem | undefined): void {
+    if (++this.#writes % PURGE_EVERY === 0) this.#purge();
+    if (stored === undefined) this.#remove(key);
+    else this.#insert(key, { item: cloneItem(stored.item), expiresAtS: stored.expiresAtS });
   }
 
-  #row({ pk, sk }: Key): Row | undefined {
-    const row = this.#rows.get(pk)?.get(sk);
-    if (row?.expiresAtMs === undefined || row.expiresAtMs > this.#clock.nowMs()) return row;
-    this.#store({ pk, sk }, undefined);
-    return undefined;
+  #insert({ pk, sk }: Key, stored: StoredItem): void {
+    let partition = this.#partitions.get(pk);
+    if (partition === undefined) {
+      partition = { order: [], items: new Map() };
+      this.#partitions.set(pk, partition);
+    }
+    if (!partition.items.has(sk)) partition.order.splice(position(partition.order, sk, false), 0, sk);
+    partition.items.set(sk, stored);
   }
 
-  #store({ pk, sk }: Key, row: Row | undefined): void {
-    const rows = this.#rows.get(pk) ?? new Map<string, Row>();
-    if (row === undefined) rows.delete(sk);
-    else rows.set(sk, row);
-    if (rows.size === 0) this.#rows.delete(pk);
-    else this.#rows.set(pk, rows);
+  #remove({ pk, sk }: Key): void {
+    const partition = this.#partitions.get(pk);
+    if (partition?.items.delete(sk) !== true) return;
+    partition.order.splice(position(partition.order, sk, false), 1);
+    if (partition.order.length === 0) this.#partitions.delete(pk);
+  }
+
+  #purge(): void {
+    const nowMs = this.#nowMs();
+    for (const [pk, { items }] of this.#partitions) {
+      for (const [sk, { expiresAtS }] of items) if (!isLive(expiresAtS, nowMs)) this.#remove({ pk, sk });
+    }
   }
 }
 
-function copied(item: Item | undefined): Item | undefined {
-  return item && cloneValue(item);
+function cloned(item: Item | undefined): Item | undefined {
+  return item && cloneItem(item);
+}
+
+/** T6: the item in an error is the caller's too. */
+function withOwnItem(error: StorageError): StorageError {
+  return new StorageError(error.kind, error.message, { item: cloned(error.item) });
+}
+
+function atIndex(error: StorageError, index: number): StorageError {
+  return new StorageError(error.kind, error.message, { item: cloned(error.item), index });
+}
+
+/** Where `sk` is, or would go; with `after`, the place after it. */
+function position(order: readonly string[], sk: string, after: boolean): number {
+  let low = 0;
+  let high = order.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    const d = compareText(order[middle] as string, sk);
+    if (d < 0 || (after && d === 0)) low = middle + 1;
+    else high = middle;
+  }
+  return low;
 }
