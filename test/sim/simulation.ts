@@ -6,11 +6,11 @@ import { memoryStorage } from "../../lib/storage/memory/index.ts";
 import { atomicClient, idempotentProducer, isSetback, keyedClient, plainProducer, reader } from "./clients.ts";
 import { faultyStorage } from "./faulty-storage.ts";
 import { History } from "./history.ts";
-import { CALM, Process, World } from "./world.ts";
+import { CALM, Crashed, Process, World } from "./world.ts";
 
 /** Small, so that runs are many and producers come and go. */
 const SMALL = { runRefs: 4, producersKept: 2, producersMost: 6, producerIdleMs: 500 };
-const STEPS_MOST = 60_000;
+const STEPS_MOST = 20_000;
 
 interface Running {
   readonly process: Process;
@@ -68,13 +68,21 @@ export class Simulation {
     return this.history.violations(final);
   }
 
-  /** Calls some process that is alive; fails with `Crashed` when it dies. */
+  /** Calls some process that is alive; fails with `Crashed` when it dies, or is not waited for. */
   call<T>(use: (log: LogApi) => Promise<T>): Promise<T> {
     return this.on(this.someProcess(), use);
   }
 
   on<T>({ process, log }: Running, use: (log: LogApi) => Promise<T>): Promise<T> {
-    return Promise.race([use(log), process.onCrash.promise]);
+    const answers = [use(log), process.onCrash.promise];
+    if (this.world.chance(0.1)) answers.push(this.#loseInterest());
+    return Promise.race(answers);
+  }
+
+  /** A client that does not wait for its answer; the process works on. */
+  async #loseInterest(): Promise<never> {
+    await this.world.clock(undefined).sleep(this.world.below(100));
+    throw new Crashed("the client's patience");
   }
 
   /** Calls again and again, any process, until it is answered. */
