@@ -118,6 +118,11 @@ export class Admin {
     return askOffset(this.#connection, topic, partition, at);
   }
 
+  /** A producer id that was never given before, with epoch 0: for batches that are made elsewhere (`Brokerless.append`). */
+  allocateProducerId(): Promise<{ readonly producerId: number; readonly producerEpoch: number }> {
+    return this.#connection.allocateProducerId();
+  }
+
   /** Deletes the records before this offset (-1: all that are there). Answers the log start. */
   async deleteRecords(topic: string, partition: number, before: number): Promise<number> {
     const { http } = this.#connection;

@@ -7,7 +7,8 @@ import { Connection } from "./connection.ts";
 import { createHttp, type HttpOptions } from "./http.ts";
 import { wholeNumber } from "./options.ts";
 import { Producer } from "./producer/producer.ts";
-import type { ProducerOptions } from "./producer/types.ts";
+import { appendBatches } from "./producer/send.ts";
+import type { Appended, ProducerOptions } from "./producer/types.ts";
 import { Reader } from "./reader/reader.ts";
 import type { ReaderOptions } from "./reader/types.ts";
 import type { RetryOptions } from "./retry.ts";
@@ -36,6 +37,14 @@ export class Brokerless {
   /** Writes records. Close it when done: what waits is sent then. */
   producer(options: ProducerOptions = {}): Producer {
     return new Producer(this.#connection, options);
+  }
+
+  /**
+   * Writes record batches (magic 2) as they are, in one attempt: for tools that make their own. With a producer id in them
+   * (`admin.allocateProducerId`), the same bytes can be sent again without being written twice.
+   */
+  append(topic: string, partition: number, batches: Uint8Array): Promise<Appended> {
+    return appendBatches(this.#connection.http, topic, partition, batches, "all");
   }
 
   /** Reads records of one topic, from the earliest on where nothing else is said. */

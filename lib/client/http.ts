@@ -53,7 +53,7 @@ export function createHttp(options: HttpOptions): Http {
   const authorization = options.token === undefined ? {} : { authorization: `Bearer ${options.token}` };
 
   const call = (request: HttpRequest, signal: AbortSignal | undefined): Promise<Response> =>
-    send(`${baseUrl}/${request.path.map((part) => encodeURIComponent(part)).join("/")}${queryText(request.query)}`, {
+    send(`${baseUrl}/${request.path.map(pathPart).join("/")}${queryText(request.query)}`, {
       method: request.method,
       headers: {
         ...authorization,
@@ -98,6 +98,11 @@ export function createHttp(options: HttpOptions): Http {
       throw errorOfReply(response.status, response.headers, text, isReadOnly(request));
     },
   };
+}
+
+/** Escaped, but for the colon of `configs:alter`. */
+function pathPart(part: string | number): string {
+  return encodeURIComponent(part).replaceAll("%3A", ":");
 }
 
 function parseBaseUrl(text: string): string {

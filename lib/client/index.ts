@@ -23,7 +23,7 @@ export { Brokerless, type BrokerlessOptions } from "./brokerless.ts";
 export type { Fetch } from "./http.ts";
 export type { OffsetAnswer, OffsetSpec } from "./offsets.ts";
 export type { Producer } from "./producer/producer.ts";
-export type { ProducerOptions, ProducerRecord, RecordMetadata } from "./producer/types.ts";
+export type { Appended, ProducerOptions, ProducerRecord, RecordMetadata } from "./producer/types.ts";
 export type { Reader } from "./reader/reader.ts";
 export type { RecordsBatch } from "./reader/records-batch.ts";
 export type { ReaderOptions, ReadFrom, ReadRecord } from "./reader/types.ts";

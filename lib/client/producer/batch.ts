@@ -5,7 +5,7 @@
 import { invariant } from "../../base/assert.ts";
 import type { BrokerlessError } from "../../base/errors.ts";
 import { type Codecs, type CompressionName, decodeBatch, encodeBatch, type RecordInput } from "../../kafka/index.ts";
-import type { Completion, PendingRecord, Written } from "./types.ts";
+import type { Appended, Completion, PendingRecord } from "./types.ts";
 
 /** Who writes, and the sequence of the first record. */
 export interface BatchNumber {
@@ -95,7 +95,7 @@ export class Batch {
     return part;
   }
 
-  written({ baseOffset, logAppendTimeMs }: Written): void {
+  written({ baseOffset, logAppendTimeMs }: Pick<Appended, "baseOffset" | "logAppendTimeMs">): void {
     for (let i = 0; i < this.#completions.length; i++) {
       this.#completions[i]!.written(this.partition, baseOffset < 0 ? -1 : baseOffset + i, logAppendTimeMs);
     }

@@ -10,7 +10,7 @@
 import { BrokerlessError } from "../../base/errors.ts";
 import { pauseMs, type RetryOptions } from "../retry.ts";
 import { Batch, type Encoding } from "./batch.ts";
-import type { Completion, PendingRecord, Written } from "./types.ts";
+import type { Appended, Completion, PendingRecord } from "./types.ts";
 import { judge } from "./verdict.ts";
 
 export interface ProducerIdentity {
@@ -27,7 +27,7 @@ export interface LaneSettings {
   readonly encoding: Encoding;
   readonly retry: RetryOptions;
   /** One attempt; throws `BrokerlessError`. */
-  send(batch: Batch): Promise<Written>;
+  send(batch: Batch): Promise<Appended>;
   /** A producer id, `fresh` or shared with the other lanes. Throws `BrokerlessError`. */
   identify(fresh: boolean): Promise<ProducerIdentity>;
   /** A batch was answered for good. */

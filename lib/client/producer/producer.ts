@@ -7,7 +7,7 @@ import { invalid, oneOf, wholeNumber } from "../options.ts";
 import { Directory } from "./directory.ts";
 import { Lane, type LaneSettings, type ProducerIdentity } from "./lane.ts";
 import { pendingRecord } from "./record.ts";
-import { appendBatch } from "./send.ts";
+import { appendBatches } from "./send.ts";
 import type { Completion, PendingRecord, ProducerOptions, ProducerRecord, RecordMetadata } from "./types.ts";
 
 const MAX_BATCH_BYTES = 64 * 1024 * 1024;
@@ -49,7 +49,7 @@ export class Producer {
       deliveryTimeoutMs: wholeNumber("deliveryTimeoutMs", options.deliveryTimeoutMs, 120_000, 1, 2 ** 31 - 1),
       encoding: { compression, codecs: connection.codecs },
       retry: connection.retry,
-      send: (batch) => appendBatch(connection.http, batch, acks),
+      send: (batch) => appendBatches(connection.http, batch.topic, batch.partition, batch.bytes, acks),
       identify: (fresh) => this.#identify(fresh),
       settled: (batch, error) => {
         if (error?.code === "unknown_partition" || error?.code === "unknown_topic") this.#directory.forget(batch.topic);

@@ -65,11 +65,14 @@ export interface PendingRecord {
   readonly sizeBytes: number;
 }
 
-/** Where a batch was written. */
-export interface Written {
-  /** -1: not told. */
+/** Where batches were written. */
+export interface Appended {
+  /** Of the first record; -1: not told. */
   readonly baseOffset: number;
+  /** The time that all records got, where the topic has `message.timestamp.type=LogAppendTime`. */
   readonly logAppendTimeMs: number | undefined;
+  /** The server had them already, from an earlier attempt: nothing was written again. */
+  readonly duplicate: boolean;
 }
 
 /** Who hears what became of a record. Called once. */

@@ -17,6 +17,7 @@ export interface PartitionSettings {
   readonly topic: string;
   readonly partition: number;
   readonly from: ReadFrom;
+  readonly until: number | undefined;
   readonly follow: boolean;
   readonly maxBytes: number;
   readonly waitMs: number;
@@ -46,7 +47,7 @@ export class PartitionReader {
 
   /** Finds where to begin, and where to end. Called once, before `batches`. */
   async begin(): Promise<void> {
-    const { connection, topic, partition, from, follow, signal } = this.#settings;
+    const { connection, topic, partition, from, until, follow, signal } = this.#settings;
     const ask = async (spec: Exclude<ReadFrom, number>): Promise<number> => {
       for (;;) {
         try {
@@ -59,7 +60,7 @@ export class PartitionReader {
     };
     // The end first: then records that come meanwhile are beyond it, and `latest` is never behind it.
     if (!follow || from === "latest") this.#logEndOffset = await ask("latest");
-    if (!follow) this.#end = this.#logEndOffset;
+    this.#end = follow ? until : Math.min(until ?? Infinity, this.#logEndOffset);
     if (typeof from === "number") this.position = from;
     else if (from === "latest") this.position = this.#logEndOffset;
     else {
@@ -95,13 +96,17 @@ export class PartitionReader {
   /** Undefined where the offset was out of range and another one was chosen. */
   async #request(): Promise<Response | undefined> {
     const { connection, topic, partition, follow, maxBytes, waitMs, signal } = this.#settings;
+    const isBehind = this.#position() < this.#logEndOffset;
     const idle = new AbortController();
     const timer = setTimeout(() => idle.abort(), waitMs + SILENCE_MS);
     try {
       return await connection.http.open({
         method: "GET",
         path: ["topics", topic, "partitions", partition, "records"],
-        query: { offset: this.#position(), max_bytes: maxBytes, timeout: follow ? waitMs : 0 },
+        // Far behind, one answer holds everything up to the end; at the end, the request waits there.
+        query: isBehind
+          ? { offset: this.#position(), stream: true }
+          : { offset: this.#position(), max_bytes: maxBytes, timeout: follow ? waitMs : 0 },
         // What batches hold is compressed already or not to be; browsers do not let the second header through.
         headers: { accept: RECORD_BATCH_TYPE, "accept-encoding": "identity" },
         signal: AbortSignal.any([signal, idle.signal]),

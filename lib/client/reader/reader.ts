@@ -17,6 +17,7 @@ export class Reader implements AsyncIterable<ReadRecord> {
   readonly topic: string;
   readonly #connection: Connection;
   readonly #from: ReadFrom | ReadonlyMap<number, ReadFrom>;
+  readonly #until: ReadonlyMap<number, number> | undefined;
   readonly #readAheadBytes: number;
   readonly #options: Pick<PartitionSettings, "follow" | "maxBytes" | "waitMs" | "retryTimeoutMs" | "autoOffsetReset">;
   readonly #partitions: readonly number[] | undefined;
@@ -36,6 +37,9 @@ export class Reader implements AsyncIterable<ReadRecord> {
     if (isMap(from)) for (const [partition, place] of from) checkFrom(`from[${partition}]`, place);
     else checkFrom("from", from);
     this.#from = from;
+    this.#until = options.until;
+    for (const [partition, offset] of this.#until ?? [])
+      wholeNumber(`until[${partition}]`, offset, 0, 0, Number.MAX_SAFE_INTEGER);
     this.#readAheadBytes = wholeNumber("readAheadBytes", options.readAheadBytes, 16 * 1024 * 1024, 1, 2 ** 40);
     this.#options = {
       follow: options.follow ?? true,
@@ -114,6 +118,7 @@ export class Reader implements AsyncIterable<ReadRecord> {
         partition,
         ...this.#options,
         from: place ?? "earliest",
+        until: this.#until?.get(partition),
         signal,
       });
     });

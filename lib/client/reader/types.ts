@@ -8,10 +8,18 @@ export interface ReaderOptions {
   readonly topic: string;
   /** Default: all that the topic has when the reading begins. */
   readonly partitions?: number | readonly number[] | undefined;
-  /** One place for all partitions, or one for each (`reader.positions()` of an earlier reader). Default `earliest`. */
+  /**
+   * One place for all partitions, or one for each (`reader.positions()` of an earlier reader), `earliest` for those that
+   * are left out. Default `earliest`.
+   */
   readonly from?: ReadFrom | ReadonlyMap<number, ReadFrom> | undefined;
   /** True waits for new records at the end of the log; false ends at what was the end when the reading began. Default true. */
   readonly follow?: boolean | undefined;
+  /**
+   * For some partitions the offset before which their reading ends. With `follow` the reader waits until the log has come
+   * so far.
+   */
+  readonly until?: ReadonlyMap<number, number> | undefined;
   /** About how many bytes one request asks for. Default 1,048,576. */
   readonly maxBytes?: number | undefined;
   /** How much is fetched ahead of the caller, in bytes of all partitions together. Default 16,777,216. */

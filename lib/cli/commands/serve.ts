@@ -1,0 +1,79 @@
+/** `brokerless serve`: the server in this process. */
+import type { Command } from "commander";
+import { CONFIG_KEYS, type ConfigKey, flagName, loadConfig } from "../../server/config.ts";
+import { type Context, DEFAULT_URL } from "../context.ts";
+import { examples } from "../help.ts";
+
+/** Variables with our prefix that are the client's. */
+const CLIENT_ENV = ["BROKERLESS_URL", "BROKERLESS_TOKEN"];
+
+const VALUE_NAMES: Partial<Record<ConfigKey, string>> = { http: "host:port", data: "dir", storage: "kind", cors: "origins" };
+
+export function addServeCommand(program: Command, context: Context): void {
+  const command = program
+    .command("serve")
+    .description("run the server: HTTP over a log on this machine")
+    .option("--config <file>", "a JSON file of the settings below; else BROKERLESS_CONFIG, else brokerless.json where it is");
+  for (const { key, description, default: value } of CONFIG_KEYS) {
+    const shown = value === "" || (Array.isArray(value) && value.length === 0) ? "" : ` (default: ${String(value)})`;
+    // Whether a value is right is the schema's to say, for flags as for the other sources.
+    if (typeof value === "boolean") command.option(flagName(key), description);
+    else command.option(`${flagName(key)} <${VALUE_NAMES[key] ?? "n"}>`, `${description}${shown}`);
+  }
+  command
+    .option("--json", "print JSON lines")
+    .addHelpText(
+      "after",
+      `${examples(
+        ["brokerless serve", "listen on 127.0.0.1:8080, keep the log in ./data"],
+        ["brokerless serve --http 127.0.0.1:0 --storage memory", "a free port, and nothing kept"],
+        ["BROKERLESS_DATA=/var/lib/brokerless brokerless serve", "settings by environment"],
+      )}
+
+A flag goes before the environment (BROKERLESS_ and the flag's name, as in BROKERLESS_MAX_BODY_BYTES), that before the
+config file. Ctrl-C lets requests finish, then closes the log; a second Ctrl-C ends at once, and loses nothing that was
+acknowledged.`,
+    )
+    .action((options: Record<string, unknown>) => serve(options, context));
+}
+
+async function serve({ config, json, ...flags }: Record<string, unknown>, { io, out, err }: Context): Promise<void> {
+  const settings = await loadConfig({
+    flags,
+    env: io.env,
+    otherEnv: CLIENT_ENV,
+    ...(typeof config === "string" ? { configFile: config } : {}),
+  });
+  // Only this command needs the server's code; the others start faster without it.
+  const { startServer } = await import("../../server/start.ts");
+  if (io.interrupted.aborted) return;
+  const server = await startServer({ ...settings, onLine: (line) => err.tell(`${line}\n`) });
+  try {
+    if (json)
+      await out.json({ event: "listening", url: server.url, cluster_id: server.clusterId, durability: server.durability });
+    else await out.write(greeting(server.url, server.durability));
+    await interrupted(io.interrupted);
+    if (!json) err.tell("stopping: requests under way may finish (Ctrl-C again ends at once)\n");
+  } finally {
+    await server.close();
+  }
+  if (json) await out.json({ event: "stopped" });
+  else err.tell("stopped\n");
+}
+
+function greeting(url: string, durability: string): string {
+  const flag = url === DEFAULT_URL ? "" : ` --url ${url}`;
+  return `Brokerless listens on ${url} (${durability})
+Next, in another terminal:
+  brokerless topic create hello${flag}
+  echo "hello, world" | brokerless produce hello${flag}
+  brokerless consume hello -e${flag}
+`;
+}
+
+function interrupted(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return Promise.resolve();
+  return new Promise((resolve) => {
+    signal.addEventListener("abort", () => resolve(), { once: true });
+  });
+}
