@@ -6,7 +6,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { getRequestListener, type HttpBindings } from "@hono/node-server";
 import { RESPONSE_ALREADY_SENT } from "@hono/node-server/utils/response";
 import { type Context, Hono } from "hono";
-import type { Call, Reply } from "./call.ts";
+import { type Call, plainPath, type Reply } from "./call.ts";
 import { Dispatcher } from "./dispatch.ts";
 import { FetchCall, toResponse } from "./fetch.ts";
 import { NodeCall, sendReply } from "./node.ts";
@@ -53,7 +53,7 @@ export function createHttpApp(parts: HttpAppParts): HttpApp {
     return RESPONSE_ALREADY_SENT;
   };
 
-  const hono = new Hono<Env>();
+  const hono = new Hono<Env>({ getPath: (request) => plainPath(new URL(request.url).pathname) });
   for (const operation of operations) {
     hono.on(operation.method, operation.path.replace(/\{(\w+)\}/g, ":$1"), (context) =>
       serve(context, (call) => dispatcher.dispatch(operation, call, dispatcher.match(operation, call.path) ?? {})),

@@ -39,6 +39,11 @@ export interface Call {
   signal(): AbortSignal;
 }
 
+/** A path with `%3A` as the colon that it means: careful clients escape the one in `records:batch`. */
+export function plainPath(path: string): string {
+  return path.includes("%3") ? path.replace(/%3a/gi, ":") : path;
+}
+
 const JSON_TYPE = "application/json";
 
 /** JSON that was made already. */

@@ -1,7 +1,7 @@
 /** Calls over `fetch`'s Request and Response: what Lambda adapters and tests have. */
 
 import { cutShort, tooLarge } from "./body.ts";
-import type { Call, Reply } from "./call.ts";
+import { type Call, plainPath, type Reply } from "./call.ts";
 
 export class FetchCall implements Call {
   readonly method: string;
@@ -14,7 +14,7 @@ export class FetchCall implements Call {
     const { pathname, search } = new URL(request.url);
     const length = request.headers.get("content-length");
     this.method = request.method;
-    this.path = pathname;
+    this.path = plainPath(pathname);
     this.search = search.slice(1);
     this.contentLength = length !== null ? Number(length) : request.body === null ? 0 : undefined;
     this.#request = request;

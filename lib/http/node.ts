@@ -1,7 +1,7 @@
 /** Calls over Node's HTTP server, read and answered without a layer between. */
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { cutShort, tooLarge, tooSlow } from "./body.ts";
-import type { Call, Reply } from "./call.ts";
+import { type Call, plainPath, type Reply } from "./call.ts";
 import type { Limits } from "./limits.ts";
 
 export class NodeCall implements Call {
@@ -18,7 +18,7 @@ export class NodeCall implements Call {
     const url = incoming.url as string;
     const query = url.indexOf("?");
     this.method = incoming.method as string;
-    this.path = query < 0 ? url : url.slice(0, query);
+    this.path = plainPath(query < 0 ? url : url.slice(0, query));
     this.search = query < 0 ? "" : url.slice(query + 1);
     const length = incoming.headers["content-length"];
     // Neither a length nor chunks: no body.

@@ -1,7 +1,123 @@
-import { BrokerlessError } from "../base/errors.ts";
+/** The local server put together: a storage, a log over it, the HTTP surface over that. */
+import { createHttpApp } from "../http/index.ts";
+import { nodeCodecs } from "../kafka/codecs/node.ts";
+import { createLog, type LogApi } from "../log/index.ts";
+import type { Clock, Ids, Metrics, Storage } from "../ports/index.ts";
+import { openEmbedded } from "../storage/embedded/index.ts";
+import { localDoorbell } from "../storage/local/doorbell.ts";
+import { memoryStorage } from "../storage/memory/index.ts";
+import { systemClock } from "../storage/system/clock.ts";
+import { systemIds } from "../storage/system/ids.ts";
+import { formatAddress, requireLoopback } from "./address.ts";
+import { resolveConfig, type ServerConfig } from "./config.ts";
+import { listen, stopListening } from "./listen.ts";
+import { ProcessMetrics } from "./metrics.ts";
 import type { RunningServer, ServerOptions } from "./types.ts";
+import { VERSION } from "./version.ts";
 
-/** Starts the server and resolves when it listens. Throws `invalid_config` when it may not or cannot listen there. */
-export async function startServer(_options: ServerOptions = {}): Promise<RunningServer> {
-  throw new BrokerlessError("internal", "not built yet");
+/** What a server stands on, and how that is let go. */
+interface Ground {
+  readonly log: LogApi;
+  readonly durability: string;
+  readonly ready: () => Promise<unknown>;
+  readonly close: () => Promise<void>;
+}
+
+/**
+ * Starts the server and resolves when it listens and its storage answers. Throws `invalid_config` when it may not or
+ * cannot listen there, and what opening the storage throws.
+ */
+export async function startServer(options: ServerOptions = {}): Promise<RunningServer> {
+  const config: ServerConfig = { ...resolveConfig({}), ...withoutUndefined(options), storage: "embedded" };
+  requireLoopback(config.http, config.insecure);
+  const clock = options.clock ?? systemClock;
+  const ids = options.ids ?? systemIds(clock);
+  const metrics = new ProcessMetrics();
+  const say = options.onLine ?? (() => {});
+  const ground = await openGround(options, config, clock, ids, metrics);
+  const stopping = new AbortController();
+  try {
+    const clusterId = await ground.log.clusterId();
+    const app = createHttpApp({
+      log: ground.log,
+      clock,
+      ids,
+      codecs: nodeCodecs,
+      metrics,
+      metricsText: () => metrics.text(),
+      cors: config.cors,
+      limits: { bodyBytes: config.maxBodyBytes, inFlightBytes: config.maxInFlightBytes },
+      outlivesAnswer: true,
+      ready: async () => {
+        await ground.ready();
+      },
+      stopping: stopping.signal,
+      version: VERSION,
+      onInternalError: (error, request) =>
+        say(`internal error at ${request}: ${error instanceof Error ? error.stack : String(error)}`),
+    });
+    const { server, port } = await listen({
+      address: config.http,
+      listener: app.listener,
+      maxBodyBytes: config.maxBodyBytes,
+      anyHost: config.insecure,
+    });
+    const stop = async (): Promise<void> => {
+      stopping.abort();
+      await stopListening(server, config.shutdownTimeoutMs);
+      await ground.close();
+    };
+    let stopped: Promise<void> | undefined;
+    return {
+      url: `http://${formatAddress({ host: config.http.host, port })}`,
+      host: config.http.host,
+      port,
+      clusterId,
+      durability: ground.durability,
+      log: ground.log,
+      close: () => {
+        stopped ??= stop();
+        return stopped;
+      },
+    };
+  } catch (error) {
+    await ground.close();
+    throw error;
+  }
+}
+
+async function openGround(
+  options: ServerOptions,
+  config: ServerConfig,
+  clock: Clock,
+  ids: Ids,
+  metrics: Metrics,
+): Promise<Ground> {
+  if (options.log !== undefined) {
+    const { log } = options;
+    return { log, durability: "as the log that was given keeps it", ready: () => log.listTopics(), close: async () => {} };
+  }
+  const storage = await openStorage(options.storage ?? "embedded", config, clock);
+  const log = createLog({ storage, clock, ids, metrics, codecs: nodeCodecs, doorbell: localDoorbell(clock) });
+  return {
+    log,
+    durability: storage.durability,
+    // Any key does: what counts is that the storage answers.
+    ready: () => storage.table.get({ pk: "META", sk: "cluster" }),
+    close: async () => {
+      await log.close();
+      await storage.close();
+    },
+  };
+}
+
+async function openStorage(storage: NonNullable<ServerOptions["storage"]>, config: ServerConfig, clock: Clock): Promise<Storage> {
+  if (typeof storage !== "string") return storage;
+  if (storage === "memory") return memoryStorage({ clock });
+  return openEmbedded({ folder: config.data, clock });
+}
+
+/** An option that is undefined is one that was not given. */
+function withoutUndefined(options: ServerOptions): Partial<ServerConfig> {
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as Partial<ServerConfig>;
 }

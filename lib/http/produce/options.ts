@@ -15,7 +15,7 @@ export type ProduceQuery = z.infer<typeof produceQuery>;
 
 export const PRODUCE_HEADERS: Readonly<Record<string, string>> = {
   "Idempotency-Key":
-    "1 to 255 printable characters: the same request with the same key is done once and answered alike for 24 hours",
+    "1 to 255 printable characters without spaces: the same request with the same key is done once and answered alike for 24 hours",
   "Kafka-Acks": "as the query parameter acks",
 };
 
@@ -44,10 +44,10 @@ export function produceOptions({ call, query }: Exchange<ProduceQuery>, partitio
   if (key === undefined && acks === undefined && producerId === undefined && epoch === undefined && sequence === undefined)
     return PLAIN;
 
-  if (key !== undefined && !/^[\x21-\x7e]([\x20-\x7e]{0,253}[\x21-\x7e])?$/.test(key)) {
+  if (key !== undefined && !/^[\x21-\x7e]{1,255}$/.test(key)) {
     throw new BrokerlessError(
       "invalid_request",
-      `Idempotency-Key must be 1 to 255 printable ASCII characters; it has ${key.length}`,
+      `Idempotency-Key must be 1 to 255 printable ASCII characters without spaces; it has ${key.length}`,
       {
         field: "Idempotency-Key",
       },
