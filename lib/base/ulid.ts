@@ -6,7 +6,7 @@ const ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 const VALUES = new Int8Array(128).fill(-1);
 for (let i = 0; i < 32; i++) VALUES[ALPHABET.charCodeAt(i)] = i;
 
-export const ULID_BYTES = 16;
+const ULID_BYTES = 16;
 
 /** The smallest id there is: below every id that is minted. */
 export const ULID_ZERO: Uint8Array = new Uint8Array(ULID_BYTES);

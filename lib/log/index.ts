@@ -1,4 +1,3 @@
 /** The log core: what surfaces and composition roots use of it. */
 export { createLog, type LogParts } from "./log.ts";
-export { checkTopicName, MAX_PARTITIONS } from "./topics.ts";
 export type * from "./types.ts";

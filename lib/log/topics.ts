@@ -17,12 +17,12 @@ import { decodeTopic, encodeTombstone, encodeTopic, TOPICS, tombstoneKey, topicK
 import { isRefusal, storageStep } from "./storage-errors.ts";
 import type { Topic, TopicSpec } from "./types.ts";
 
-export const MAX_PARTITIONS = 10_000;
+const MAX_PARTITIONS = 10_000;
 const CACHE_MS = 30_000;
 const HEADS_AT_ONCE = 100;
 
 /** Throws `invalid_topic` unless the name is legal by Kafka's rule. */
-export function checkTopicName(name: string): void {
+function checkTopicName(name: string): void {
   const wrong =
     name.length === 0
       ? "is empty"

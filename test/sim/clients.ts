@@ -9,7 +9,7 @@ import { Crashed } from "./world.ts";
 
 const TOPIC = "t";
 
-export function bytesOf(
+function bytesOf(
   texts: readonly string[],
   timestampMs: number,
   producer?: { readonly id: number; readonly epoch: number; readonly sequence: number },

@@ -42,8 +42,8 @@ export class Simulation {
     const { world } = this;
     const faults = world.faults;
     world.faults = CALM;
-    this.#start();
-    await this.#finish([this.call((log) => log.createTopic({ name: "t", partitions: this.partitions }))]);
+    const { log } = this.#start();
+    await this.#finish([log.createTopic({ name: "t", partitions: this.partitions })]);
     world.faults = faults;
     this.#start();
     const clients = [
@@ -107,7 +107,7 @@ export class Simulation {
     return this.world.clock(undefined).sleep(this.world.below(60));
   }
 
-  #start(): void {
+  #start(): Running {
     const { world } = this;
     const process = new Process(`p${this.#started++}`, world.pick([0, 0, -20_000, 20_000]));
     const clock = world.clock(process);
@@ -120,7 +120,9 @@ export class Simulation {
       codecs: {},
       sealing: SMALL,
     });
-    this.#running.push({ process, log });
+    const running = { process, log };
+    this.#running.push(running);
+    return running;
   }
 
   async #finish(work: readonly Promise<unknown>[]): Promise<void> {

@@ -9,7 +9,7 @@ import type { Clock, Ids } from "../../lib/ports/index.ts";
 import { StorageError } from "../../lib/ports/index.ts";
 
 /** A seeded source of numbers in [0, 1). */
-export function seeded(seed: number): () => number {
+function seeded(seed: number): () => number {
   let state = seed | 0;
   return () => {
     state = (state + 0x6d2b79f5) | 0;
@@ -43,7 +43,7 @@ export interface Faults {
   readonly longPause: number;
 }
 
-export const STORMY: Faults = { crash: 0.004, lostAnswer: 0.02, late: 0.02, refused: 0.02, longPause: 0.003 };
+const STORMY: Faults = { crash: 0.004, lostAnswer: 0.02, late: 0.02, refused: 0.02, longPause: 0.003 };
 export const CALM: Faults = { crash: 0, lostAnswer: 0, late: 0, refused: 0, longPause: 0 };
 
 export class Process {

@@ -15,9 +15,9 @@ import type { Lane, Pending } from "./lane.ts";
 import { judgeBatch, stateAfter, type Verdict } from "./plan.ts";
 
 /** A ref grows to about this size, so that a fetch need not read much more than it asked for. */
-export const REF_TARGET_BYTES = 2 ** 20;
+const REF_TARGET_BYTES = 2 ** 20;
 /** A lane gives up to so many bytes to one commit; a single larger request goes alone. */
-export const LANE_COMMIT_BYTES = 4 * 2 ** 20;
+const LANE_COMMIT_BYTES = 4 * 2 ** 20;
 
 export interface Placed {
   readonly pending: Pending;

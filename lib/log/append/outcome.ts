@@ -57,7 +57,7 @@ export async function settleUnknown(
 }
 
 /** Raises the floor to this id, unless it is there already; answers the head, or undefined when there is none. */
-export async function raiseFloor(table: Table, lane: Lane, blobId: Uint8Array): Promise<Item | undefined> {
+async function raiseFloor(table: Table, lane: Lane, blobId: Uint8Array): Promise<Item | undefined> {
   try {
     return await table.write({
       op: "update",

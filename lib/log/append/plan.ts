@@ -21,7 +21,7 @@ export type Verdict =
   | { readonly kind: "refused"; readonly error: BrokerlessError; readonly final: boolean };
 
 /** The sequence that follows; it wraps to 0. */
-export function nextSequence(sequence: number): number {
+function nextSequence(sequence: number): number {
   return (sequence + 1) % SEQUENCES;
 }
 

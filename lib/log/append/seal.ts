@@ -33,7 +33,7 @@ export interface SealPolicy {
 export const SEAL_POLICY: SealPolicy = { runRefs: 16, producersKept: 8, producersMost: 64, producerIdleMs: 600_000 };
 
 /** Kafka's `producer.id.expiration.ms`: how long an idle producer is known. */
-export const PRODUCER_EXPIRATION_MS = 86_400_000;
+const PRODUCER_EXPIRATION_MS = 86_400_000;
 const EVICTED_AT_ONCE = 16;
 
 /** Is it for the writer of an append to seal, given how many refs there were before and after it? */

@@ -6,7 +6,7 @@ import type { Item, Key, Update } from "../../ports/index.ts";
 import { FORMAT_VERSION } from "./format.ts";
 
 export const CLUSTER_KEY: Key = { pk: "META", sk: "cluster" };
-export const PRODUCERS_KEY: Key = { pk: "META", sk: "producers" };
+const PRODUCERS_KEY: Key = { pk: "META", sk: "producers" };
 
 export function encodeCluster(clusterId: string): Item {
   return { v: FORMAT_VERSION, i: clusterId };
