@@ -5,8 +5,9 @@
  * K2  Read after write, and list after write, are consistent.
  * K3  Bytes returned belong to the caller.
  *
- * Keys are 1 to 1024 bytes of letters, digits and `/ . _ -`; no part is empty, `.` or `..`: any other throws
- * `InvariantViolated` before anything is done.
+ * Keys are 1 to 1024 bytes of letters, digits and `/ . _ -`; no part is empty, `.`, `..` or over 240 bytes:
+ * any other throws `InvariantViolated` before anything is done. No key is another's folder (`a` beside `a/b`): a backend
+ * over files refuses it.
  * Errors are `StorageError` (see `table.ts`); `put` with `ifAbsent` over an object throws `condition_failed`.
  */
 export interface ObjectInfo {

@@ -14,6 +14,8 @@ const ATOMIC_MOST_ITEMS = 100;
 /** All items of one `atomically` together. */
 export const ATOMIC_MOST_BYTES = 4 * 2 ** 20;
 const OBJECT_KEY_MOST_BYTES = 1024;
+/** What a file name can be, with room for a suffix. */
+const OBJECT_KEY_PART_MOST_BYTES = 240;
 const DROP_MOST = 100;
 const BLOB_ID_BYTES = 16;
 /** The attributes that hold key and expiry in a table. */
@@ -146,5 +148,9 @@ export function checkObjectKey(key: string): void {
   invariant(OBJECT_KEY.test(key), `object key "${key}" has a character outside letters, digits and / . _ -`);
   for (const part of key.split("/")) {
     invariant(part !== "" && part !== "." && part !== "..", `object key "${key}" has a part that is empty, "." or ".."`);
+    invariant(
+      part.length <= OBJECT_KEY_PART_MOST_BYTES,
+      `a part of object key "${key}" is over ${OBJECT_KEY_PART_MOST_BYTES} bytes`,
+    );
   }
 }
