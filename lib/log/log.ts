@@ -76,7 +76,7 @@ class Log implements LogApi {
     this.#reader = new Reader(parts);
     this.#atomic = { sealing: SEAL_POLICY, ...parts, reader: this.#reader };
     this.#committer = new Committer({ metrics: NO_METRICS, soon: queueMicrotask, ...parts, ...this.#atomic });
-    this.#keyed = new KeyedRequests(this.#atomic);
+    this.#keyed = new KeyedRequests(this.#atomic, (topicId, partition) => this.#committer.lane(topicId, partition));
   }
 
   clusterId(): Promise<string> {

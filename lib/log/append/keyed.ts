@@ -11,16 +11,19 @@ import { unknownTopic } from "../topics.ts";
 import type { AppendOptions, AppendResult } from "../types.ts";
 import { type AtomicPart, type AtomicParts, committedOffsets } from "./atomic.ts";
 import { Claim, TAKEOVER_MS } from "./claim.ts";
+import type { Lane } from "./lane.ts";
 import { settleUnknown } from "./outcome.ts";
 
 const LOOK_AGAIN_MS = 200;
 
 export class KeyedRequests {
   readonly #parts: AtomicParts;
+  readonly #laneOf: (topicId: string, partition: number) => Lane;
   readonly #underWay = new Map<string, { readonly hash: string; readonly done: Promise<AppendResult[]> }>();
 
-  constructor(parts: AtomicParts) {
+  constructor(parts: AtomicParts, laneOf: (topicId: string, partition: number) => Lane) {
     this.#parts = parts;
+    this.#laneOf = laneOf;
   }
 
   /** Runs `append` under the key, or answers what it answered before. */
@@ -57,12 +60,12 @@ export class KeyedRequests {
     const { storage, clock } = this.#parts;
     const claim = new Claim(storage.table, clock, key, hash);
     const earlier = await this.#waitFor(claim);
-    if (earlier?.results !== undefined) return resultsOf(parts, earlier.results);
+    if (earlier?.results !== undefined) return this.#resultsOf(parts, earlier, earlier.results);
     if (earlier !== undefined) {
       const results = await this.#recover(parts, earlier);
       if (results !== undefined) {
         await claim.finish(results);
-        return resultsOf(parts, results);
+        return this.#resultsOf(parts, earlier, results);
       }
     }
     let results: AppendResult[];
@@ -93,36 +96,56 @@ export class KeyedRequests {
   /** What an abandoned claim wrote; undefined when it certainly wrote nothing and never will. */
   async #recover(parts: readonly AtomicPart[], earlier: ClaimItem): Promise<(readonly [number, number])[] | undefined> {
     const { storage, clock } = this.#parts;
-    const lanes = parts.map(({ lane }) => lane);
-    const [first] = parts;
-    if (first === undefined || earlier.partitions.join() !== lanes.map((lane) => lane.name).join()) return undefined;
+    const lanes = this.#lanesOf(earlier);
+    const [lane] = lanes;
+    const [part] = parts;
+    if (lane === undefined || part === undefined) return undefined;
     const outcome = await settleUnknown(
       storage.table,
       clock,
-      first.lane,
+      lane,
       earlier.blobIds[0] as Uint8Array,
       earlier.fromOffsets[0] ?? 0,
     );
-    if (outcome.kind === "gone") throw unknownTopic(first.topic.name);
+    if (outcome.kind === "gone") throw unknownTopic(part.topic.name);
     if (outcome.kind === "not_applied") return undefined;
     const offsets = await committedOffsets(lanes, earlier.blobIds, earlier.fromOffsets, this.#parts);
     return offsets.map((offset, i) => [offset, parts[i]?.logAppendTime ? earlier.claimedAtMs : -1] as const);
   }
-}
 
-function resultsOf(parts: readonly AtomicPart[], results: readonly (readonly [number, number])[]): AppendResult[] {
-  return parts.map(({ topic, lane, prepared }, i) => {
-    const [baseOffset, logAppendTimeMs] = results[i] as readonly [number, number];
-    return {
-      topic: topic.name,
-      partition: lane.partition,
-      baseOffset,
-      recordCount: prepared.recordCount,
-      logAppendTimeMs: logAppendTimeMs < 0 ? undefined : logAppendTimeMs,
-      logStartOffset: lane.head?.start ?? 0,
-      duplicate: true,
-    };
-  });
+  /** The partitions that a claim went to: those of the request as it is now, unless the topic has grown since. */
+  #lanesOf(claim: ClaimItem): Lane[] {
+    return claim.partitions.map((name) => {
+      const [topicId, partition] = name.split("#") as [string, string];
+      return this.#laneOf(topicId, Number(partition));
+    });
+  }
+
+  #resultsOf(parts: readonly AtomicPart[], claim: ClaimItem, results: readonly (readonly [number, number])[]): AppendResult[] {
+    const lanes = this.#lanesOf(claim);
+    if (lanes.length !== parts.length) {
+      throw new BrokerlessError(
+        "idempotency_conflict",
+        "the request was done before, over other partitions than it would go to now",
+        {
+          outcome: "applied",
+        },
+      );
+    }
+    return parts.map(({ topic, prepared }, i) => {
+      const [baseOffset, logAppendTimeMs] = results[i] as readonly [number, number];
+      const lane = lanes[i] as Lane;
+      return {
+        topic: topic.name,
+        partition: lane.partition,
+        baseOffset,
+        recordCount: prepared.recordCount,
+        logAppendTimeMs: logAppendTimeMs < 0 ? undefined : logAppendTimeMs,
+        logStartOffset: lane.head?.start ?? 0,
+        duplicate: true,
+      };
+    });
+  }
 }
 
 function hashOf(parts: readonly AtomicPart[]): string {

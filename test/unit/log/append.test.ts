@@ -163,6 +163,14 @@ describe("Idempotency-Key", () => {
     expect(await keyed(["z"], "k2")).toMatchObject({ baseOffset: 1 });
   });
 
+  test("a request that would go elsewhere by now is answered with where it went", async () => {
+    const options = { idempotencyKey: "k1", requestHash: "same" };
+    await bench.log.append({ topic: "t", partition: 1, batches: batchOf(["a"]) }, options);
+    const again = await bench.log.append({ topic: "t", partition: 0, batches: batchOf(["a"]) }, options);
+    expect(again).toMatchObject({ partition: 1, baseOffset: 0, duplicate: true });
+    expect((await bench.log.partitions("t")).map(({ logEndOffset }) => logEndOffset)).toEqual([0, 1]);
+  });
+
   test("is forgotten after 24 hours", async () => {
     await keyed(["a"], "k1");
     bench.clock.ms += 86_401_000;
