@@ -38,9 +38,23 @@ export class DocumentSplitter {
     this.#limitBytes = limitBytes;
   }
 
-  /** The documents that this piece completes. Throws `invalid_request`, `request_too_large`. */
+  /** What is wrong with the stream: `invalid_request`, `request_too_large`. The documents before it are good. */
+  failure: BrokerlessError | undefined;
+
+  /** The documents that this piece completes. After a failure there are no more. */
   push(piece: Uint8Array): JsonDocument[] {
     const documents: JsonDocument[] = [];
+    if (this.failure !== undefined) return documents;
+    try {
+      this.#take(piece, documents);
+    } catch (error) {
+      if (!(error instanceof BrokerlessError)) throw error;
+      this.failure = error;
+    }
+    return documents;
+  }
+
+  #take(piece: Uint8Array, documents: JsonDocument[]): void {
     const end = piece.byteLength;
     let at = 0;
     let from = 0;
@@ -64,11 +78,11 @@ export class DocumentSplitter {
     }
     if (this.#depth > 0) this.#hold(piece.subarray(from));
     this.#position += end;
-    return documents;
   }
 
-  /** Throws `invalid_request` when the stream ended within a document. */
+  /** Throws the failure, and `invalid_request` when the stream ended within a document. */
   end(): void {
+    if (this.failure !== undefined) throw this.failure;
     if (this.#depth > 0) {
       throw new BrokerlessError(
         "invalid_request",

@@ -239,6 +239,7 @@ async function* documentsOf(pieces: AsyncIterable<Uint8Array>, limitBytes: numbe
   for await (const piece of pieces) {
     const found = splitter.push(piece);
     if (found.length > 0) yield found;
+    if (splitter.failure !== undefined) break;
   }
   splitter.end();
 }
