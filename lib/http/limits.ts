@@ -19,6 +19,8 @@ export interface Limits {
   readonly bodyIdleMs: number;
   /** How long a body that is read whole may take. */
   readonly bodyMs: number;
+  /** How long a stream of server-sent events may be silent; proxies hang up after more. */
+  readonly heartbeatMs: number;
   /** Partitions of one stream of server-sent events. */
   readonly streamPartitions: number;
 }
@@ -37,6 +39,7 @@ export const DEFAULT_LIMITS: Limits = {
   waitMs: 25_000,
   bodyIdleMs: 10_000,
   bodyMs: 60_000,
+  heartbeatMs: 15_000,
   streamPartitions: 256,
 };
 

@@ -20,8 +20,6 @@ import { JsonWriter } from "./writer.ts";
 
 export const EVENT_STREAM = "text/event-stream";
 
-/** Longer silence makes proxies hang up. */
-const HEARTBEAT_MS = 15_000;
 const RETRY_MS = 2000;
 const FETCH_BYTES = 256 * 1024;
 
@@ -134,7 +132,7 @@ async function* events(
   firsts: readonly ReadResult[],
   format: Format,
 ): AsyncGenerator<Uint8Array> {
-  const { log, stopping } = exchange.surface;
+  const { log, stopping, limits } = exchange.surface;
   const done = new AbortController();
   const signal = AbortSignal.any([stopping, exchange.call.signal(), done.signal]);
   const arrived: (() => [Cursor, ReadResult])[] = [];
@@ -145,7 +143,7 @@ async function* events(
   };
   const readOn = (cursor: Cursor): void => {
     const { topic, partition, offset } = cursor;
-    log.read({ topic, partition, offset, maxBytes: FETCH_BYTES, maxWaitMs: HEARTBEAT_MS, signal }).then(
+    log.read({ topic, partition, offset, maxBytes: FETCH_BYTES, maxWaitMs: limits.heartbeatMs, signal }).then(
       (result) => arrive(() => [cursor, result]),
       (error: unknown) =>
         arrive(() => {
