@@ -6,8 +6,8 @@
  * K3  Bytes returned belong to the caller.
  *
  * Keys are 1 to 1024 bytes of letters, digits and `/ . _ -`; no part is empty, `.`, `..` or over 240 bytes:
- * any other throws `InvariantViolated` before anything is done. No key is another's folder (`a` beside `a/b`): a backend
- * over files refuses it.
+ * any other throws `InvariantViolated` before anything is done. No two keys differ only in case: on some file
+ * systems they would be one.
  * Errors are `StorageError` (see `table.ts`); `put` with `ifAbsent` over an object throws `condition_failed`.
  */
 export interface ObjectInfo {

@@ -1,6 +1,6 @@
 /** Every promise of `lib/ports/blobs.ts`, for any backend. */
 import { describe, expect, test } from "vitest";
-import { compareUlids, ulidText } from "../../lib/base/ulid.ts";
+import { compareUlids, ULID_ZERO, ulidText } from "../../lib/base/ulid.ts";
 import type { BlobInfo, BlobName, BlobSlice, PutBlob } from "../../lib/ports/index.ts";
 import { expectBytes, freshName, freshUlid, itemOf, type MakeBackend, patternBytes, useBackend } from "./backend.ts";
 
@@ -133,7 +133,7 @@ export function blobsContract(make: MakeBackend): void {
       const got = await blobs.read(all.map(whole));
       expect(got.slice(0, 3)).toEqual([undefined, undefined, undefined]);
       for (const [i, one] of kept.entries()) expectBytes(got[3 + i], one.bytes);
-      const last = all.reduce((max, { name }) => (compareUlids(name.id, max) > 0 ? name.id : max), new Uint8Array(16));
+      const last = all.reduce((max, { name }) => (compareUlids(name.id, max) > 0 ? name.id : max), ULID_ZERO);
       expect((await listed(last, gone)).length).toBe(0);
       expect((await listed(last, kept)).length).toBe(3);
     });

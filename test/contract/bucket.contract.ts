@@ -155,19 +155,22 @@ export function bucketContract(make: MakeBackend): void {
       expect(await names(`${at}/none`)).toEqual([]);
     });
 
-    test("a key may be another key's folder, and names that differ in case are different objects", async () => {
+    test("a key may be another key's folder", async () => {
       const { bucket } = backend().storage;
       const at = folder();
-      const keys = [`${at}/a`, `${at}/a/b`, `${at}/A`, `${at}/a/b/c`];
+      const keys = [`${at}/a`, `${at}/a/b`, `${at}/b`, `${at}/a/b/c`];
       for (const [i, key] of keys.entries()) await bucket.put(key, patternBytes(20, i + 1));
       for (const [i, key] of keys.entries()) expectBytes(await bucket.get(key), patternBytes(20, i + 1));
       await bucket.delete([`${at}/a/b`]);
-      expect(await names(`${at}/`)).toEqual(["A", "a", "a/b/c"]);
+      expect(await names(`${at}/`)).toEqual(["a", "a/b/c", "b"]);
     });
 
-    test("a key may have 1024 bytes, in one part or in many", async () => {
+    test("a key may have 1024 bytes, a part of it 240", async () => {
       const { bucket } = backend().storage;
-      const keys = [`${folder()}/`.padEnd(1024, "x"), `${folder()}${"/y".repeat(600)}`.slice(0, 1023).padEnd(1024, "y")];
+      const keys = [
+        `${folder()}/${`${"x".repeat(240)}/`.repeat(4)}`.padEnd(1024, "z"),
+        `${folder()}${"/y".repeat(600)}`.slice(0, 1023).padEnd(1024, "y"),
+      ];
       for (const [i, key] of keys.entries()) {
         expect(key.length).toBe(1024);
         await bucket.put(key, patternBytes(20, i + 1));

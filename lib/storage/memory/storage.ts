@@ -14,14 +14,16 @@ export interface MemoryOptions {
 /** A storage in the memory of this process, gone with it: for tests and trials. */
 export function memoryStorage({ clock, inlineMostBytes = 4096, maxConcurrentCommits = 1 }: MemoryOptions): Storage {
   let open = true;
+  const closed = () => (open ? undefined : new StorageError("unavailable", "the storage is closed"));
   const checkOpen = (): void => {
-    if (!open) throw new StorageError("unavailable", "the storage is closed");
+    const error = closed();
+    if (error !== undefined) throw error;
   };
   const nowMs = (): number => clock.nowMs();
   const blobs = new MemoryBlobs(inlineMostBytes, checkOpen);
   return {
     kind: "memory",
-    table: new MemoryTable(nowMs, (op) => blobs.put(op), checkOpen),
+    table: new MemoryTable(nowMs, (op) => blobs.put(op), closed),
     blobs,
     bucket: new MemoryBucket(nowMs, checkOpen),
     maxConcurrentCommits,

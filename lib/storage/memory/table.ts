@@ -20,13 +20,13 @@ export class MemoryTable implements Table {
   readonly #partitions = new Map<string, Partition>();
   readonly #nowMs: () => number;
   readonly #putBlob: (op: PutBlob) => void;
-  readonly #checkOpen: () => void;
+  readonly #closed: () => StorageError | undefined;
   #writes = 0;
 
-  constructor(nowMs: () => number, putBlob: (op: PutBlob) => void, checkOpen: () => void) {
+  constructor(nowMs: () => number, putBlob: (op: PutBlob) => void, closed: () => StorageError | undefined) {
     this.#nowMs = nowMs;
     this.#putBlob = putBlob;
-    this.#checkOpen = checkOpen;
+    this.#closed = closed;
   }
 
   async get(key: Key): Promise<Item | undefined> {
@@ -69,16 +69,13 @@ export class MemoryTable implements Table {
   }
 
   async inOrder(stages: readonly (readonly (Write | PutBlob)[])[]): Promise<Settled[][]> {
-    this.#checkOpen();
     for (const stage of stages) checkOperations(stage);
     const answers: Settled[][] = [];
     let reached = true;
     for (const stage of stages) {
       const settled = stage.map((op): Settled => {
         if (!reached) return { ok: false, error: new StorageError("not_reached", "an earlier stage failed") };
-        if (op.op !== "putBlob") return this.#apply(op);
-        this.#putBlob(op);
-        return { ok: true, item: undefined };
+        return this.#settle(op);
       });
       answers.push(settled);
       reached &&= settled.every((one) => one.ok);
@@ -111,9 +108,22 @@ export class MemoryTable implements Table {
     }
   }
 
+  #checkOpen(): void {
+    const closed = this.#closed();
+    if (closed !== undefined) throw closed;
+  }
+
   #find({ pk, sk }: Key): StoredItem | undefined {
     const stored = this.#partitions.get(pk)?.items.get(sk);
     return stored !== undefined && isLive(stored.expiresAtS, this.#nowMs()) ? stored : undefined;
+  }
+
+  #settle(op: Write | PutBlob): Settled {
+    const closed = this.#closed();
+    if (closed !== undefined) return { ok: false, error: closed };
+    if (op.op !== "putBlob") return this.#apply(op);
+    this.#putBlob(op);
+    return { ok: true, item: undefined };
   }
 
   #apply(op: Write): Settled {

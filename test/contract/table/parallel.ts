@@ -1,6 +1,6 @@
 /** T2 and T5 when many write at once. */
 import { expect, test } from "vitest";
-import { StorageError } from "../../../lib/ports/index.ts";
+import { type Item, StorageError } from "../../../lib/ports/index.ts";
 import { type Backend, freshKey } from "../backend.ts";
 
 export function parallelTests(backend: () => Backend): void {
@@ -23,11 +23,11 @@ export function parallelTests(backend: () => Backend): void {
     );
     const numbers = Array.from({ length: 50 }, (_, i) => i);
     expect(answers.map((item) => item?.["n"] as number).sort((a, b) => a - b)).toEqual(numbers.map((i) => i + 1));
-    const item = await table.get(key);
-    expect(item?.["n"]).toBe(50);
-    expect([...(item?.["l"] as number[])].sort((a, b) => a - b)).toEqual(numbers);
+    const item = (await table.get(key)) as Item;
+    expect(item["n"]).toBe(50);
+    expect([...(item["l"] as number[])].sort((a, b) => a - b)).toEqual(numbers);
     // The answer to each is the item right after it: its own element is the last one.
-    for (const [i, answer] of answers.entries()) expect((answer?.["l"] as number[]).at(-1)).toBe(i);
+    for (const [i, answer] of answers.entries()) expect(((answer as Item)["l"] as number[]).at(-1)).toBe(i);
   });
 
   test("of 50 parallel writes with a condition, exactly as many are applied as it lets through", async () => {

@@ -5,12 +5,12 @@ import { type Backend, freshName, patternBytes } from "../backend.ts";
 
 export function rangeTests(backend: () => Backend): void {
   async function fill(pk: string, sks: readonly string[]): Promise<void> {
-    await Promise.all(sks.map((sk) => backend().storage.table.write({ op: "put", key: { pk, sk }, item: { sk } })));
+    await Promise.all(sks.map((sk) => backend().storage.table.write({ op: "put", key: { pk, sk }, item: { of: sk } })));
   }
 
   async function sks(pk: string, query?: RangeQuery): Promise<string[]> {
     const found = await backend().storage.table.range(pk, query);
-    for (const { key, item } of found) expect([key.pk, key.sk]).toEqual([pk, item["sk"]]);
+    for (const { key, item } of found) expect([key.pk, key.sk]).toEqual([pk, item["of"]]);
     return found.map(({ key }) => key.sk);
   }
 

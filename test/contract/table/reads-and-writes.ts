@@ -174,7 +174,7 @@ export function readWriteTests(backend: () => Backend): void {
     const key = freshKey();
     await table.write({ op: "put", key, item: { bytes: patternBytes(64) } });
     const [one, two] = await table.getMany([key, key]);
-    (one?.["bytes"] as Uint8Array).fill(0);
+    ((one as Item)["bytes"] as Uint8Array).fill(0);
     expectBytes(two?.["bytes"] as Uint8Array, patternBytes(64));
   });
 }
