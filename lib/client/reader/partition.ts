@@ -164,7 +164,13 @@ export class PartitionReader {
         `the record batch at offset ${header.baseOffset} of ${topic}[${partition}] does not match its CRC`,
       );
     }
-    const place = { topic, partition, firstOffset: this.#position(), logEndOffset: this.#logEndOffset };
+    const place = {
+      topic,
+      partition,
+      firstOffset: this.#position(),
+      endOffset: this.#end ?? Infinity,
+      logEndOffset: this.#logEndOffset,
+    };
     const batch = new RecordsBatch(place, bytes, header, connection.codecs);
     if (batch.nextOffset <= this.#position()) return undefined;
     this.position = batch.nextOffset;

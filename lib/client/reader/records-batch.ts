@@ -10,14 +10,20 @@ export class RecordsBatch {
   readonly header: BatchHeader;
   /** Records below it are in the batch and were not asked for. */
   readonly firstOffset: number;
-  /** Where to read on after this batch. */
+  /** Where to read on after this batch. Records from it on are in the batch and were not asked for, where the reading ends in it. */
   readonly nextOffset: number;
   /** As the server said when it sent this batch; -1 where it did not say. */
   readonly logEndOffset: number;
   readonly #codecs: Codecs;
 
   constructor(
-    place: { readonly topic: string; readonly partition: number; readonly firstOffset: number; readonly logEndOffset: number },
+    place: {
+      readonly topic: string;
+      readonly partition: number;
+      readonly firstOffset: number;
+      readonly endOffset: number;
+      readonly logEndOffset: number;
+    },
     bytes: Uint8Array,
     header: BatchHeader,
     codecs: Codecs,
@@ -27,7 +33,7 @@ export class RecordsBatch {
     this.bytes = bytes;
     this.header = header;
     this.firstOffset = Math.max(place.firstOffset, header.baseOffset);
-    this.nextOffset = header.baseOffset + header.lastOffsetDelta + 1;
+    this.nextOffset = Math.min(place.endOffset, header.baseOffset + header.lastOffsetDelta + 1);
     this.logEndOffset = place.logEndOffset;
     this.#codecs = codecs;
   }
@@ -39,7 +45,10 @@ export class RecordsBatch {
   // biome-ignore lint/suspicious/noConfusingVoidType: most callbacks return nothing
   visit(fn: (record: RecordView) => boolean | void): void {
     if (this.header.isControl) return;
-    forEachRecord(this.bytes, 0, this.#codecs, (record) => (record.offset < this.firstOffset ? undefined : fn(record)));
+    forEachRecord(this.bytes, 0, this.#codecs, (record) => {
+      if (record.offset >= this.nextOffset) return false;
+      return record.offset < this.firstOffset ? undefined : fn(record);
+    });
   }
 
   /** The records that were asked for. Keys and values are views of the batch's bytes. */
