@@ -1,7 +1,7 @@
 /** T2 and T5 when many write at once. */
 import { expect, test } from "vitest";
-import { type Item, StorageError } from "../../../lib/ports/index.ts";
-import { type Backend, freshKey } from "../backend.ts";
+import { type Item, type Key, StorageError } from "../../../lib/ports/index.ts";
+import { type Backend, freshKey, freshName, storageErrorOf } from "../backend.ts";
 
 export function parallelTests(backend: () => Backend): void {
   test("50 parallel increments are applied exactly once each, and no two answers are the same", async () => {
@@ -55,6 +55,73 @@ export function parallelTests(backend: () => Backend): void {
     expect(won.length).toBe(1);
     expect(await table.get(key)).toEqual(won[0]);
     for (const one of settled) if (one.status === "rejected") expect(one.reason.item).toEqual(won[0]);
+  });
+
+  test("compare and set by many, retried with the item that the refusal carries, counts each exactly once", async () => {
+    const { table } = backend().storage;
+    const key = freshKey();
+    await table.write({ op: "put", key, item: { n: 0 } });
+    const increment = async (): Promise<void> => {
+      for (let seen = 0; ; ) {
+        try {
+          await table.write({ op: "put", key, item: { n: seen + 1 }, when: [{ path: "n", is: "=", value: seen }] });
+          return;
+        } catch (error) {
+          if (!(error instanceof StorageError) || error.kind !== "condition_failed") throw error;
+          expect(error.item?.["n"]).toBeGreaterThan(seen);
+          seen = error.item?.["n"] as number;
+        }
+      }
+    };
+    await Promise.all(Array.from({ length: 16 }, increment));
+    expect(await table.get(key)).toEqual({ n: 16 });
+  });
+
+  test("calls of many kinds at once keep their answers apart", async () => {
+    const { table } = backend().storage;
+    const pk = freshName();
+    await Promise.all(
+      Array.from({ length: 40 }, async (_, i) => {
+        const key = { pk, sk: `k${i}` };
+        expect(await table.inOrder([[{ op: "put", key, item: { i } }]])).toEqual([[{ ok: true, item: { i } }]]);
+        const [got, many, ranged, refused] = await Promise.all([
+          table.get(key),
+          table.getMany([key, { pk, sk: "none" }]),
+          table.range(pk, { from: key.sk, to: key.sk }),
+          storageErrorOf(table.write({ op: "put", key, item: {}, when: [{ path: "i", is: "=", value: -1 }] })),
+        ]);
+        expect([got, many, ranged]).toEqual([{ i }, [{ i }, undefined], [{ key, item: { i } }]]);
+        expect(refused.item).toEqual({ i });
+      }),
+    );
+  });
+
+  test("transfers between items at once neither make nor lose anything", async () => {
+    const { table } = backend().storage;
+    const accounts = Array.from({ length: 4 }, () => freshKey());
+    for (const key of accounts) await table.write({ op: "put", key, item: { n: 100 } });
+    const move = async (i: number): Promise<void> => {
+      const [from, to] = [accounts[i % 4], accounts[(i + 1 + (i % 3)) % 4]] as [Key, Key];
+      for (let attempt = 1; ; attempt++) {
+        try {
+          return await table.atomically([
+            { op: "update", key: from, changes: [{ add: "n", by: -i }], when: [{ path: "n", is: ">=", value: i }] },
+            { op: "update", key: to, changes: [{ add: "n", by: i }] },
+          ]);
+        } catch (error) {
+          if (!(error instanceof StorageError) || error.kind !== "contended" || attempt > 50) throw error;
+          await new Promise((resolve) => setTimeout(resolve, 5 * attempt * (1 + (i % 7) / 7)));
+        }
+      }
+    };
+    await Promise.all(Array.from({ length: 16 }, (_, i) => move(i)));
+    const wanted = [100, 100, 100, 100];
+    for (let i = 0; i < 16; i++) {
+      const to = (i + 1 + (i % 3)) % 4;
+      wanted[i % 4] = (wanted[i % 4] as number) - i;
+      wanted[to] = (wanted[to] as number) + i;
+    }
+    expect((await table.getMany(accounts)).map((item) => item?.["n"])).toEqual(wanted);
   });
 
   test("parallel stages on one item each see what the others wrote", async () => {

@@ -25,6 +25,7 @@ export function rangeTests(backend: () => Backend): void {
     expect(await sks(pk, { from: "aa", to: "cc" })).toEqual(["b", "c"]);
     expect(await sks(pk, { from: "c", to: "c" })).toEqual(["c"]);
     expect(await sks(pk, { from: "f" })).toEqual([]);
+    expect(await sks(pk, { from: "d", to: "b" })).toEqual([]);
     expect(await sks(freshName())).toEqual([]);
   });
 
@@ -82,6 +83,7 @@ export function rangeTests(backend: () => Backend): void {
     const prefix = freshName("scan");
     const pks = Array.from({ length: 40 }, (_, i) => `${prefix}/${String(i).padStart(2, "0")}`);
     await Promise.all(pks.map((pk, i) => fill(pk, i % 2 === 0 ? ["a", "b", "c"] : ["a"])));
+    await fill(`x${prefix}/`, ["a"]);
     expect(await scanned(`${prefix}/`)).toEqual(pks);
     expect(await scanned(`${prefix}/1`)).toEqual(pks.slice(10, 20));
     expect(await scanned(`${prefix}/07`)).toEqual([`${prefix}/07`]);

@@ -93,6 +93,7 @@ export function readWriteTests(backend: () => Backend): void {
     ["a fraction", 0.1],
     ["a fraction with 17 digits", 0.30000000000000004],
     ["a negative fraction", -1234.5678],
+    ["a third", 1 / 3],
     ["a large float", 1.5e100],
     ["a small float", 2.5e-100],
     ["true", true],
@@ -124,6 +125,33 @@ export function readWriteTests(backend: () => Backend): void {
     for (const item of [answered, await table.get(key)]) expect(item).toStrictEqual({ n: 0, list: [0], map: { n: 0 } });
   });
 
+  test("names that mean something in JavaScript are names like others", async () => {
+    const { table } = backend().storage;
+    const key = freshKey();
+    const names = ["constructor", "toString", "hasOwnProperty", "__proto__"];
+    const m: Item = Object.fromEntries(names.map((name, i) => [name, i]));
+    await table.write({ op: "put", key, item: { m, e: {} } });
+    const after = await table.write({
+      op: "update",
+      key,
+      changes: [
+        { set: ["e", "__proto__"], to: 1 },
+        { set: ["e", "valueOf"], to: 2 },
+      ],
+      when: [
+        { path: ["e", "__proto__"], is: "absent" },
+        { path: ["m", "__proto__"], is: "=", value: 3 },
+      ],
+    });
+    for (const item of [after, await table.get(key)]) {
+      expect(Object.entries(item?.["m"] as Item).sort()).toEqual(Object.entries(m).sort());
+      expect(Object.entries(item?.["e"] as Item).sort()).toEqual([
+        ["__proto__", 1],
+        ["valueOf", 2],
+      ]);
+    }
+  });
+
   test("attributes may have any name but those of the key and the expiry", async () => {
     const { table } = backend().storage;
     const key = freshKey();
@@ -137,7 +165,13 @@ export function readWriteTests(backend: () => Backend): void {
 
   test("what was handed in may be changed once the write is answered", async () => {
     const { table } = backend().storage;
-    const given = (): Item => ({ bytes: patternBytes(50), list: [patternBytes(5), { a: 1 }], map: { b: patternBytes(9) }, n: 1 });
+    const given = (): Item => ({
+      buffer: Buffer.from("abc"),
+      bytes: patternBytes(50),
+      list: [patternBytes(5), { a: 1 }],
+      map: { b: patternBytes(9) },
+      n: 1,
+    });
     const [put, staged, atomic, update] = [freshKey(), freshKey(), freshKey(), freshKey()];
     const items = [given(), given(), given(), given()] as const;
     await table.write({ op: "put", key: put, item: items[0] });
@@ -149,7 +183,8 @@ export function readWriteTests(backend: () => Backend): void {
       changes: Object.entries(items[3]).map(([name, to]) => ({ set: name, to })),
     });
     for (const item of items) spoil(item);
-    for (const key of [put, staged, atomic, update]) expect(await table.get(key)).toEqual(given());
+    for (const key of [put, staged, atomic, update])
+      expect(await table.get(key)).toEqual({ ...given(), buffer: new Uint8Array([97, 98, 99]) });
   });
 
   test("what was returned may be changed without changing what is stored", async () => {

@@ -1,7 +1,17 @@
 /** `inOrder`: a stage starts only when all of the one before it is applied and durable. */
 import { expect, test } from "vitest";
-import type { Condition, PutBlob, Update } from "../../../lib/ports/index.ts";
-import { type Backend, errorOf, expectBytes, freshKey, freshName, freshUlid, itemOf, patternBytes } from "../backend.ts";
+import type { Condition, Key, PutBlob, Update, Write } from "../../../lib/ports/index.ts";
+import {
+  type Backend,
+  errorOf,
+  expectBytes,
+  expectRefused,
+  freshKey,
+  freshName,
+  freshUlid,
+  itemOf,
+  patternBytes,
+} from "../backend.ts";
 
 const ABSENT: readonly Condition[] = [{ item: "absent" }];
 
@@ -29,8 +39,22 @@ export function stageTests(backend: () => Backend): void {
     expect(await table.getMany([a, b, c])).toEqual([{ n: 11 }, { n: 2 }, undefined]);
   });
 
-  test("no stages, no answers", async () => {
-    expect(await backend().storage.table.inOrder([])).toEqual([]);
+  test("no stages, no answers; a stage of nothing is answered so and stops nothing", async () => {
+    const { table } = backend().storage;
+    const key = freshKey();
+    expect(await table.inOrder([])).toEqual([]);
+    const settled = await table.inOrder([[], [{ op: "put", key, item: { n: 1 } }], []]);
+    expect(settled).toEqual([[], [{ ok: true, item: { n: 1 } }], []]);
+  });
+
+  test("what breaks a rule of the port is refused before anything of any stage is written", async () => {
+    const { table } = backend().storage;
+    const [first, twice] = [freshKey(), freshKey()];
+    const put = (key: Key): Write => ({ op: "put", key, item: {} });
+    await expectRefused(() => table.inOrder([[put(first)], [put(twice), put(twice)]]));
+    await expectRefused(() => table.inOrder([[put(first)], [put({ ...twice, sk: "" })]]));
+    await expectRefused(() => table.inOrder([[put(first)], [{ op: "put", key: twice, item: { pk: 1 } }]]));
+    expect(await table.getMany([first, twice])).toEqual([undefined, undefined]);
   });
 
   test("a stage sees what the one before it wrote", async () => {

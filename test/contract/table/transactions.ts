@@ -1,7 +1,7 @@
 /** `atomically`: all or none. */
 import { expect, test } from "vitest";
 import type { Write } from "../../../lib/ports/index.ts";
-import { type Backend, expectRefused, freshKey, freshName, storageErrorOf } from "../backend.ts";
+import { type Backend, expectRefused, freshKey, freshName, patternBytes, storageErrorOf } from "../backend.ts";
 
 export function transactionTests(backend: () => Backend): void {
   test("puts, updates, deletes and checks are applied together", async () => {
@@ -99,6 +99,15 @@ export function transactionTests(backend: () => Backend): void {
     const { table } = backend().storage;
     const pk = freshName();
     await expectRefused(() => table.atomically(hundred(pk, 101)));
+    expect(await table.range(pk)).toEqual([]);
+  });
+
+  test("a transaction of more than 4 MB is too large, and nothing is written", async () => {
+    const { table } = backend().storage;
+    const pk = freshName();
+    const value = patternBytes(390_000);
+    const ops = Array.from({ length: 11 }, (_, i): Write => ({ op: "put", key: { pk, sk: `k${i}` }, item: { value } }));
+    expect(await storageErrorOf(table.atomically(ops))).toMatchObject({ kind: "too_large", outcome: "not_applied" });
     expect(await table.range(pk)).toEqual([]);
   });
 

@@ -1,7 +1,7 @@
 /** What each change of an update makes of an item. */
 import { expect, test } from "vitest";
 import type { Change, Item } from "../../../lib/ports/index.ts";
-import { type Backend, expectRefused, freshKey, storageErrorOf } from "../backend.ts";
+import { type Backend, freshKey, storageErrorOf } from "../backend.ts";
 
 const bytes = (...all: number[]): Uint8Array => new Uint8Array(all);
 
@@ -36,6 +36,9 @@ const CASES: readonly (readonly [what: string, before: Item | undefined, changes
   ["remove takes an attribute", { a: 1, b: 2 }, [{ remove: "a" }], { b: 2 }],
   ["remove may take the last attribute", { a: 1 }, [{ remove: "a" }], {}],
   ["remove of an absent attribute changes nothing", { a: 1 }, [{ remove: "b" }], { a: 1 }],
+  ["remove of an entry of an absent map changes nothing", { a: 1 }, [{ remove: ["m", "b"] }], { a: 1 }],
+  ["an update without changes makes an empty item", undefined, [], {}],
+  ["an update without changes leaves the item", { a: 1 }, [], { a: 1 }],
   ["remove takes an entry", { m: { a: 1, b: 2 } }, [{ remove: ["m", "a"] }], { m: { b: 2 } }],
   ["remove may take the last entry", { m: { a: 1 } }, [{ remove: ["m", "a"] }], { m: {} }],
   ["remove of an absent entry changes nothing", { m: { a: 1 } }, [{ remove: ["m", "b"] }], { m: { a: 1 } }],
@@ -102,6 +105,7 @@ const IMPOSSIBLE: readonly (readonly [what: string, before: Item | undefined, ch
   ["set of an entry needs an item", undefined, { set: ["m", "a"], to: 1 }],
   ["add needs a number", { n: "5" }, { add: "n", by: 1 }],
   ["copy needs a number to copy", { a: 1 }, { copy: "b", from: "n", plus: 0 }],
+  ["copy to an entry needs the map", { n: 5 }, { copy: ["m", "b"], from: "n", plus: 0 }],
   ["copy does not take text", { n: "5" }, { copy: "b", from: "n", plus: 0 }],
   ["append needs the list", { a: 1 }, { append: "l", values: [1] }],
   ["append needs a list", { l: "x" }, { append: "l", values: [1] }],
@@ -125,8 +129,14 @@ export function updateTests(backend: () => Backend): void {
     const { table } = backend().storage;
     const key = freshKey();
     if (before !== undefined) await table.write({ op: "put", key, item: before });
-    await expectRefused(() => table.write({ op: "update", key, changes: [{ set: "other", to: 1 }, change] }));
-    expect(await table.get(key)).toEqual(before);
+    const update = { op: "update", key, changes: [{ set: "other", to: 1 }, change] } as const;
+    const error = await storageErrorOf(table.write(update));
+    expect(error).toMatchObject({ kind: "condition_failed", outcome: "not_applied" });
+    expect(error.item).toEqual(before);
+    const other = freshKey();
+    const atomic = await storageErrorOf(table.atomically([{ op: "put", key: other, item: {} }, update]));
+    expect(atomic).toMatchObject({ kind: "condition_failed", index: 1 });
+    expect(await table.getMany([key, other])).toEqual([before, undefined]);
   });
 
   test("an update that must not make the item says so", async () => {
