@@ -49,7 +49,8 @@ export function createHttpApp(parts: HttpAppParts): HttpApp {
     if (incoming === undefined || outgoing === undefined) return toResponse(await reply(new FetchCall(context.req.raw)));
     const message = incoming as IncomingMessage;
     const response = outgoing as ServerResponse;
-    await sendReply(await reply(new NodeCall(message, response, surface.limits)), message, response);
+    const call = new NodeCall(message, response, surface.limits, context.req.path);
+    await sendReply(await reply(call), message, response);
     return RESPONSE_ALREADY_SENT;
   };
 

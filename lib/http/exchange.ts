@@ -1,4 +1,5 @@
 /** One request on its way through a route: its parameters, checked, and its body, counted. */
+import { createHash } from "node:crypto";
 import { BrokerlessError } from "../base/errors.ts";
 import { contentEncoding, decompressBody, decompressPieces } from "./body.ts";
 import type { Call } from "./call.ts";
@@ -11,6 +12,7 @@ export class Exchange<Query = unknown> {
   readonly params: Readonly<Record<string, string>>;
   readonly query: Query;
   #heldBytes = 0;
+  #body: Uint8Array | undefined;
 
   constructor(surface: Surface, call: Call, params: Readonly<Record<string, string>>, query: Query) {
     this.surface = surface;
@@ -56,10 +58,18 @@ export class Exchange<Query = unknown> {
     if (announced !== undefined && announced <= limitBytes) this.hold(announced);
     const sent = await call.body(limitBytes);
     if (announced === undefined) this.hold(sent.byteLength);
+    this.#body = sent;
     if (encoding === "identity") return sent;
     const bytes = await decompressBody(sent, encoding, limitBytes);
     this.hold(bytes.byteLength);
+    this.#body = bytes;
     return bytes;
+  }
+
+  /** Tells this request from any other, once its body is read: the same path and body have the same hash. */
+  requestHash(): string {
+    const hash = createHash("sha256").update(`${this.call.method} ${this.call.path}\n`);
+    return hash.update(this.#body ?? "").digest("base64url");
   }
 
   /** The body piece by piece, decompressed. */

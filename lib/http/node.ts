@@ -14,11 +14,12 @@ export class NodeCall implements Call {
   readonly #limits: Limits;
   #controller: AbortController | undefined;
 
-  constructor(incoming: IncomingMessage, outgoing: ServerResponse, limits: Limits) {
+  /** `path`: where a router has read it already, and made it plain. */
+  constructor(incoming: IncomingMessage, outgoing: ServerResponse, limits: Limits, path?: string) {
     const url = incoming.url as string;
     const query = url.indexOf("?");
     this.method = incoming.method as string;
-    this.path = plainPath(query < 0 ? url : url.slice(0, query));
+    this.path = path ?? plainPath(query < 0 ? url : url.slice(0, query));
     this.search = query < 0 ? "" : url.slice(query + 1);
     const length = incoming.headers["content-length"];
     // Neither a length nor chunks: no body.

@@ -98,7 +98,7 @@ async function openGround(
     return { log, durability: "as the log that was given keeps it", ready: () => log.listTopics(), close: async () => {} };
   }
   const storage = await openStorage(options.storage ?? "embedded", config, clock);
-  const log = createLog({ storage, clock, ids, metrics, codecs: nodeCodecs, doorbell: localDoorbell(clock) });
+  const log = createLog({ storage, clock, ids, metrics, codecs: nodeCodecs, doorbell: localDoorbell(clock), soon });
   return {
     log,
     durability: storage.durability,
@@ -115,6 +115,11 @@ async function openStorage(storage: NonNullable<ServerOptions["storage"]>, confi
   if (typeof storage !== "string") return storage;
   if (storage === "memory") return memoryStorage({ clock });
   return openEmbedded({ folder: config.data, clock });
+}
+
+/** After what has arrived by now was read: so it goes into one commit. */
+function soon(run: () => void): void {
+  setImmediate(run);
 }
 
 /** An option that is undefined is one that was not given. */

@@ -8,7 +8,7 @@ import { ATOMIC } from "../json/shapes.ts";
 import { appendResultText, begin, committedFirst } from "./append.ts";
 import { groupByPartition } from "./grouping.ts";
 import { JSON_TYPE, unsupportedType } from "./media.ts";
-import { type ProduceQuery, produceOptions } from "./options.ts";
+import { type ProduceQuery, partitionerFor, produceOptions } from "./options.ts";
 import { encodeGroups, requirePartitions } from "./to-topic.ts";
 
 /** The most partitions of one atomic append; the storage's transactions set it. */
@@ -35,7 +35,7 @@ export async function produceAtomically(exchange: Exchange<ProduceQuery>): Promi
   const requests: AppendRequest[] = [];
   for (const topic of topics) {
     const mine = byTopic.get(topic.name) as { records: ParsedRecord[]; indexes: number[] };
-    const groups = groupByPartition(mine.records, topic as Topic, surface.partitioner);
+    const groups = groupByPartition(mine.records, topic as Topic, partitionerFor(surface, options));
     await requirePartitions(exchange, topic, groups);
     requests.push(...encodeGroups(exchange, topic, groups, (index) => `records[${mine.indexes[index]}]`));
   }

@@ -1,8 +1,10 @@
 /** How a produce request wants to be treated: acks, idempotence. */
 import * as z from "zod";
 import { BrokerlessError } from "../../base/errors.ts";
+import { type Partitioner, partitionOfKey } from "../../kafka/index.ts";
 import type { AppendOptions } from "../../log/types.ts";
 import type { Exchange } from "../exchange.ts";
+import type { Surface } from "../surface.ts";
 import type { ProducerPlace } from "./encode.ts";
 
 const acksSchema = z.enum(["0", "1", "-1", "all"]);
@@ -35,7 +37,8 @@ export interface ProduceOptions {
 const PLAIN: ProduceOptions = { fireAndForget: false, append: undefined, producer: undefined };
 
 /** Throws `invalid_request`. `producer` headers are taken only where the partition is given. */
-export function produceOptions({ call, query }: Exchange<ProduceQuery>, partitionGiven: boolean): ProduceOptions {
+export function produceOptions(exchange: Exchange<ProduceQuery>, partitionGiven: boolean): ProduceOptions {
+  const { call, query } = exchange;
   const key = call.header("idempotency-key");
   const producerId = call.header("producer-id");
   const epoch = call.header("producer-epoch");
@@ -70,7 +73,29 @@ export function produceOptions({ call, query }: Exchange<ProduceQuery>, partitio
       },
     );
   }
-  return { fireAndForget: acks === "0", append: key === undefined ? undefined : { idempotencyKey: key }, producer };
+  return { fireAndForget: acks === "0", append: key === undefined ? undefined : keyed(exchange, key), producer };
+}
+
+/** The hash is taken when the append begins: by then the body is read. */
+function keyed(exchange: Exchange, idempotencyKey: string): AppendOptions {
+  return {
+    idempotencyKey,
+    get requestHash() {
+      return exchange.requestHash();
+    },
+  };
+}
+
+/**
+ * How records without a partition are placed: by key, and sticky without one; under an `Idempotency-Key` keyless records
+ * go by that, so that a request that is sent again goes where it went.
+ */
+export function partitionerFor({ partitioner }: Surface, options: ProduceOptions): Partitioner {
+  const key = options.append?.idempotencyKey;
+  if (key === undefined) return partitioner;
+  const bytes = new TextEncoder().encode(key);
+  return (record, context) =>
+    record.key === null ? partitionOfKey(bytes, context.partitionCount) : partitioner(record, context);
 }
 
 function acksHeader(text: string | undefined): ProduceQuery["acks"] {

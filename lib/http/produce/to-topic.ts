@@ -10,7 +10,7 @@ import { acceptedReply, appendAndReply, appendGroups, begin, committedFirst } fr
 import { encodeRecords } from "./encode.ts";
 import { type Group, groupByPartition } from "./grouping.ts";
 import { RAW_BATCHES, shapeOfType } from "./media.ts";
-import { type ProduceOptions, type ProduceQuery, produceOptions } from "./options.ts";
+import { type ProduceOptions, type ProduceQuery, partitionerFor, produceOptions } from "./options.ts";
 import { recordsOfBatches } from "./raw.ts";
 import { produceSettings } from "./settings.ts";
 
@@ -43,9 +43,8 @@ export async function appendRecords(
   records: readonly ParsedRecord[],
   how: HowToAppend,
 ): Promise<Reply> {
-  const { log, partitioner } = exchange.surface;
-  const topic = await log.topic(name);
-  const groups = groupByPartition(records, topic, partitioner);
+  const topic = await exchange.surface.log.topic(name);
+  const groups = groupByPartition(records, topic, partitionerFor(exchange.surface, how.options));
   await requirePartitions(exchange, topic, groups);
   const requests = encodeGroups(exchange, topic, groups, how.fieldOf);
   if (how.single) return appendAndReply(exchange, requests[0] as AppendRequest, how.options);

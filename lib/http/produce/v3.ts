@@ -12,7 +12,7 @@ import { Signal } from "../signal.ts";
 import { appendAndReply, appendGroups, committedFirst } from "./append.ts";
 import { type Group, groupByPartition } from "./grouping.ts";
 import { JSON_TYPE, unsupportedType } from "./media.ts";
-import { type ProduceOptions, type ProduceQuery, produceOptions } from "./options.ts";
+import { type ProduceOptions, type ProduceQuery, partitionerFor, produceOptions } from "./options.ts";
 import { encodeGroups, requirePartitions } from "./to-topic.ts";
 
 /** Bytes of records whose appends are under way in one stream; more wait in the connection. */
@@ -40,7 +40,12 @@ export async function produceV3(exchange: Exchange<ProduceQuery>, clusterId: str
     return streamReply(stream(exchange, await surface.log.topic(name), clusterId, arrayOf([documents])));
   }
   const topic = await surface.log.topic(name);
-  const [request] = encodeGroups(exchange, topic, groupByPartition([record], topic, surface.partitioner), fieldOfRecord);
+  const [request] = encodeGroups(
+    exchange,
+    topic,
+    groupByPartition([record], topic, partitionerFor(surface, options)),
+    fieldOfRecord,
+  );
   if (options.fireAndForget) return appendAndReply(exchange, request as AppendRequest, options);
   const result = await surface.log.append(request as AppendRequest, options.append);
   return jsonText(reportText(appendedRecord(record, result, 0, surface.clock.nowMs()), clusterId));
@@ -99,7 +104,7 @@ async function appendAsOne(
   fieldOf: (index: number) => string,
   options: ProduceOptions,
 ): Promise<Appended[]> {
-  const groups = groupByPartition(records, topic, exchange.surface.partitioner);
+  const groups = groupByPartition(records, topic, partitionerFor(exchange.surface, options));
   await requirePartitions(exchange, topic, groups);
   const results = await appendGroups(exchange, encodeGroups(exchange, topic, groups, fieldOf), options.append);
   const nowMs = exchange.surface.clock.nowMs();

@@ -381,6 +381,24 @@ describe("idempotence", () => {
   });
 });
 
+test("a keyed request that leaves partition and time to the server is done once and goes where it went, however late it is sent again", async () => {
+  const topic = await freshTopic(8);
+  for (const [i, path] of [`/topics/${topic}/records`, `/v3/clusters/${server.clusterId}/topics/${topic}/records`].entries()) {
+    const init = jsonInit({ value: "v" }, { headers: { "idempotency-key": `late-${i}` } });
+    const first = await post(path, init);
+    for (let n = 0; n < 3; n++) {
+      await new Promise((resolve) => setTimeout(resolve, 3));
+      await post(
+        `/topics/${topic}/records`,
+        jsonInit({ records: Array.from({ length: 9 }, () => ({ value: "x".repeat(4000) })) }),
+      );
+      const again = await post(path, init);
+      const place = (body: Answer) => [again.status, body.partition ?? body.partition_id, body.base_offset ?? body.offset];
+      expect(place(again.body)).toEqual(place(first.body));
+    }
+  }
+});
+
 /** Whether it was a repetition is the one thing that may differ. */
 function stripped(body: unknown): unknown {
   return JSON.parse(JSON.stringify(body), (name, value) => (name === "duplicate" ? undefined : value));
