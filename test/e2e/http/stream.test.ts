@@ -1,3 +1,4 @@
+import { ReadableStream } from "node:stream/web";
 import { gzipSync, zstdCompressSync } from "node:zlib";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type Answer, createTopic, readAll, speak, startTestServer, type TestServer, valuesOf } from "./harness.ts";
@@ -29,9 +30,9 @@ async function stream(
   const response = await fetch(server.url + records(topic), {
     method: "POST",
     headers: { "content-type": "application/json", ...headers },
-    body: ReadableStream.from(pieces) as ReadableStream<Uint8Array>,
+    body: ReadableStream.from(pieces),
     duplex: "half",
-  } as RequestInit);
+  } as unknown as RequestInit);
   expect(response.status).toBe(200);
   return documents(await response.text());
 }
