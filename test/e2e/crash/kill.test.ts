@@ -1,0 +1,56 @@
+/**
+ * A kill -9 at any moment loses nothing acknowledged: a real process, killed at random moments, many rounds over one
+ * folder. CRASH_ROUNDS sets how many; without it as many as fit into about 12 seconds.
+ */
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { expect, test } from "vitest";
+import { startChild } from "./child.ts";
+import { openEngine } from "./engine.ts";
+import { Ledger } from "./ledger.ts";
+
+const WRITER = join(import.meta.dirname, "writer.ts");
+const BUDGET_MS = 12_000;
+const ROUNDS = Number(process.env["CRASH_ROUNDS"] ?? 0);
+
+test("a process killed at random moments loses and doubles nothing", { timeout: 60_000 + ROUNDS * 5000 }, async () => {
+  const folder = await mkdtemp(join(tmpdir(), "brokerless-kill-"));
+  try {
+    const ledger = new Ledger();
+    const until = performance.now() + BUDGET_MS;
+    let round = 0;
+    let startMs = 500;
+    for (; ROUNDS > 0 ? round < ROUNDS : performance.now() < until; round++) {
+      const beganMs = performance.now();
+      const child = startChild(
+        WRITER,
+        [JSON.stringify({ folder, round, from: ledger.progress })],
+        (line) => ledger.note(JSON.parse(line)),
+        (line) => line === "ready",
+      );
+      // Every fifth one dies while it opens the folder.
+      if (round % 5 === 4) await sleep(startMs * (0.5 + Math.random()));
+      else {
+        await child.ready;
+        startMs = performance.now() - beganMs;
+        await sleep(Math.random() * 400);
+      }
+      child.kill();
+      const { signal, errors } = await child.ended;
+      expect([signal, errors]).toEqual(["SIGKILL", ""]);
+      const engine = await openEngine(folder);
+      try {
+        await ledger.check(engine.read);
+      } finally {
+        await engine.close();
+      }
+    }
+    console.log(`${round} kills, ${ledger.acknowledged} batches acknowledged, ${ledger.records} records in the log`);
+    expect(round).toBeGreaterThan(3);
+    expect(ledger.acknowledged).toBeGreaterThan(200);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+});

@@ -1,0 +1,95 @@
+/**
+ * The same over HTTP: the server as a user starts it, killed at random moments, many rounds over one folder, while
+ * plain and idempotent producers write to it. CRASH_ROUNDS as in `kill.test.ts`.
+ */
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { expect, test } from "vitest";
+import { startChild } from "./child.ts";
+import { Ledger, type Read } from "./ledger.ts";
+import { PARTITIONS, TOPIC, writeForever } from "./load.ts";
+
+const BROKERLESS = join(import.meta.dirname, "../../../bin/brokerless.ts");
+const RAW = "application/vnd.kafka.recordbatch.v2";
+const BUDGET_MS = 12_000;
+const ROUNDS = Number(process.env["CRASH_ROUNDS"] ?? 0);
+
+/** Appends one batch; answers its base offset. */
+async function produce(url: string, partition: number, batch: Uint8Array): Promise<number> {
+  const response = await fetch(`${url}/topics/${TOPIC}/partitions/${partition}/records`, {
+    method: "POST",
+    headers: { "content-type": RAW },
+    body: batch as Uint8Array<ArrayBuffer>,
+  });
+  const text = await response.text();
+  if (response.status >= 300) throw new Error(`${response.status} ${text}`);
+  return JSON.parse(text).base_offset;
+}
+
+function readerOf(url: string): Read {
+  return async (partition, offset) => {
+    const response = await fetch(`${url}/topics/${TOPIC}/partitions/${partition}/records?offset=${offset}&max_bytes=4194304`, {
+      headers: { accept: RAW },
+    });
+    const bytes = new Uint8Array(await response.arrayBuffer());
+    if (response.status !== 200) throw new Error(`${response.status} ${Buffer.from(bytes).toString()}`);
+    return {
+      batches: bytes.byteLength === 0 ? [] : [bytes],
+      nextOffset: Number(response.headers.get("kafka-next-offset")),
+      logEndOffset: Number(response.headers.get("kafka-log-end-offset")),
+    };
+  };
+}
+
+test("a server killed at random moments loses and doubles nothing", { timeout: 60_000 + ROUNDS * 5000 }, async () => {
+  const folder = await mkdtemp(join(tmpdir(), "brokerless-kill-"));
+  try {
+    const ledger = new Ledger();
+    const until = performance.now() + BUDGET_MS;
+    let round = 0;
+    for (; ROUNDS > 0 ? round < ROUNDS : performance.now() < until; round++) {
+      let url = "";
+      let clusterId = "";
+      const server = startChild(
+        BROKERLESS,
+        ["serve", "--http", "127.0.0.1:0", "--data", folder, "--json"],
+        () => undefined,
+        (line) => {
+          const event = JSON.parse(line);
+          if (event.event === "listening") [url, clusterId] = [event.url, event.cluster_id];
+          return event.event === "listening";
+        },
+      );
+      await server.ready;
+      if (round === 0) {
+        const response = await fetch(`${url}/v3/clusters/${clusterId}/topics`, {
+          method: "POST",
+          headers: { "content-type": "application/json" },
+          body: JSON.stringify({ topic_name: TOPIC, partitions_count: PARTITIONS }),
+        });
+        expect(response.status).toBe(201);
+      } else await ledger.check(readerOf(url));
+      const writing = writeForever(
+        round,
+        ledger.progress,
+        (partition, batch) => produce(url, partition, batch),
+        (one) => ledger.note(one),
+      );
+      const stopped = writing.catch((error: unknown) => error);
+      // An append that is refused while the server lives ends the writing early.
+      await sleep(50 + Math.random() * 450);
+      server.kill();
+      const { signal, errors } = await server.ended;
+      expect([signal, errors]).toEqual(["SIGKILL", ""]);
+      // What ends a writer is a connection that broke, never an answer.
+      expect(await stopped).toBeInstanceOf(TypeError);
+    }
+    console.log(`${round} kills, ${ledger.acknowledged} batches acknowledged, ${ledger.records} records in the log`);
+    expect(round).toBeGreaterThan(3);
+    expect(ledger.acknowledged).toBeGreaterThan(200);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+});
