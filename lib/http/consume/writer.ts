@@ -1,5 +1,6 @@
 /** A growing buffer that JSON is written into, bytes by bytes: what is plain is copied, never made a string. */
 import { isUtf8 } from "node:buffer";
+import { firstControl, wordsOf } from "../json/control.ts";
 import { JsonScanner, JsonSyntaxError } from "../json/scanner.ts";
 
 const QUOTE = 0x22;
@@ -25,11 +26,15 @@ for (const [byte, letter] of [
   SHORT_ESCAPES[byte] = letter.charCodeAt(0);
 }
 
+/** Shorter strings are looked at byte by byte. */
+const SHORT_BYTES = 48;
+
 const HEX = "0123456789abcdef";
 
 export class JsonWriter {
   #buffer: Buffer;
   #at = 0;
+  #words: Int32Array | undefined;
 
   constructor(sizeBytes = 64 * 1024) {
     this.#buffer = Buffer.allocUnsafeSlow(sizeBytes);
@@ -71,11 +76,28 @@ export class JsonWriter {
 
   /** Bytes as a JSON string; answers false, with nothing written, where they are not UTF-8. */
   utf8(bytes: Uint8Array): boolean {
-    let classes = 0;
     const length = bytes.byteLength;
+    if (length > SHORT_BYTES) {
+      if (!isUtf8(bytes)) return false;
+      const plain =
+        bytes.indexOf(QUOTE) < 0 && bytes.indexOf(BACKSLASH) < 0 && firstControl(bytes, this.#wordsOf(bytes), 0, length) < 0;
+      return this.#string(bytes, plain);
+    }
+    let classes = 0;
     for (let i = 0; i < length; i++) classes |= CLASS[bytes[i] as number] as number;
     if (classes >= 2 && !isUtf8(bytes)) return false;
-    if ((classes & 1) === 0) {
+    return this.#string(bytes, (classes & 1) === 0);
+  }
+
+  /** Values of one batch are views into the same memory. */
+  #wordsOf(bytes: Uint8Array): Int32Array {
+    if (this.#words?.buffer !== bytes.buffer) this.#words = wordsOf(bytes);
+    return this.#words as Int32Array;
+  }
+
+  #string(bytes: Uint8Array, plain: boolean): true {
+    if (plain) {
+      const length = bytes.byteLength;
       this.#reserve(length + 2);
       const buffer = this.#buffer;
       buffer[this.#at] = QUOTE;

@@ -5,6 +5,8 @@
  *
  * The bytes must be valid UTF-8 (checked once for the whole body, natively). Positions are in bytes.
  */
+import { firstControl, wordsOf } from "./control.ts";
+
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 const OPEN_BRACE = 0x7b;
@@ -16,6 +18,9 @@ const COLON = 0x3a;
 
 /** Deeper nesting is refused: nobody means it, and it could exhaust a stack elsewhere. */
 export const JSON_MAX_DEPTH = 512;
+
+/** A string that is longer than this is searched natively. */
+const SHORT_BYTES = 24;
 
 /** 1: ends the plain run of a string (quote, backslash, control character). */
 const STOPS_STRING = new Uint8Array(256);
@@ -42,6 +47,9 @@ export class JsonScanner {
   readonly end: number;
   /** Of the string scanned last: did it hold an escape? */
   escaped = false;
+  /** Where the next backslash is; what is before it was looked through. */
+  #backslash = -1;
+  #words: Int32Array | undefined;
 
   constructor(bytes: Uint8Array, at = 0, end = bytes.byteLength) {
     this.bytes = bytes;
@@ -84,7 +92,9 @@ export class JsonScanner {
     let at = this.at + 1;
     this.escaped = false;
     for (;;) {
-      while (at < end && STOPS_STRING[bytes[at] as number] === 0) at++;
+      const near = Math.min(end, at + SHORT_BYTES);
+      while (at < near && STOPS_STRING[bytes[at] as number] === 0) at++;
+      if (at === near && at < end) at = this.#endOfRun(at);
       if (at >= end) throw new JsonSyntaxError("a string is not closed", this.at);
       const byte = bytes[at] as number;
       if (byte === QUOTE) {
@@ -97,6 +107,21 @@ export class JsonScanner {
       this.escaped = true;
       at = this.#escape(at);
     }
+  }
+
+  /** The position of the quote, backslash or control character that ends a long run; the end where there is none. */
+  #endOfRun(from: number): number {
+    const { bytes, end } = this;
+    let quote = bytes.indexOf(QUOTE, from);
+    if (quote < 0 || quote > end) quote = end;
+    if (this.#backslash < from) {
+      const found = bytes.indexOf(BACKSLASH, from);
+      this.#backslash = found < 0 ? Number.POSITIVE_INFINITY : found;
+    }
+    const stop = Math.min(quote, this.#backslash);
+    this.#words ??= wordsOf(bytes);
+    const control = firstControl(bytes, this.#words, from, stop);
+    return control < 0 ? stop : control;
   }
 
   /** Answers the position after the escape that begins at `at`. */

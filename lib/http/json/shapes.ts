@@ -90,8 +90,8 @@ function payloadSchema(shape: RecordShape): z.ZodType {
 export function recordSchema(shape: RecordShape): z.ZodObject {
   const header = object(shape.strict, { name: textSchema, value: base64Schema.nullish() });
   return object(shape.strict, {
-    ...(shape.id ? { id: z.string().min(1).max(80) } : {}),
-    ...(shape.topic ? { topic: z.string() } : {}),
+    ...(shape.id ? { id: textSchema.min(1).max(80) } : {}),
+    ...(shape.topic ? { topic: textSchema } : {}),
     ...(shape.partition === undefined ? {} : { [shape.partition]: partitionSchema.nullish() }),
     key: payloadSchema(shape),
     value: payloadSchema(shape),
