@@ -13,6 +13,9 @@ import { examples } from "./help.ts";
 import type { Io } from "./io.ts";
 import { Output } from "./ui/output.ts";
 
+/** Commands whose `--json` is about records, not about what the command says. */
+const RECORDS_AS_JSON = new Set(["produce", "consume"]);
+
 /** Runs one command line (without `node` and the script) and answers the exit code. Never throws. */
 export async function runCli(argv: readonly string[], io: Io, version: string): Promise<number> {
   const context: Context = { io, out: new Output(io.stdout), err: new Output(io.stderr) };
@@ -50,7 +53,7 @@ export async function runCli(argv: readonly string[], io: Io, version: string): 
     await program.parseAsync([...argv], { from: "user" });
   } catch (error) {
     code = exitCodeOf(error);
-    const line = failureLine(error, argv.includes("--json"));
+    const line = failureLine(error, argv.includes("--json") && !RECORDS_AS_JSON.has(argv[0] ?? ""));
     if (line !== undefined) context.err.tell(`${line}\n`);
   }
   await Promise.all(printed).catch((error) => {

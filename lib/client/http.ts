@@ -190,7 +190,8 @@ function reasonOf(cause: unknown): string {
   if (code === "ECONNREFUSED") return "connection refused";
   if (code === "ENOTFOUND") return "no such host";
   if (code !== undefined) return code;
-  return cause instanceof Error ? cause.message : String(cause);
+  if (!(cause instanceof Error)) return String(cause);
+  return cause.cause instanceof Error ? cause.cause.message : cause.message;
 }
 
 /** The system's error codes below an error: of each address that was tried, where there were several. */

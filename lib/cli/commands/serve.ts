@@ -1,7 +1,9 @@
 /** `brokerless serve`: the server in this process. */
 import type { Command } from "commander";
+import { BrokerlessError } from "../../base/errors.ts";
 import { CONFIG_KEYS, type ConfigKey, flagName, loadConfig } from "../../server/config.ts";
 import { type Context, DEFAULT_URL } from "../context.ts";
+import { UsageError } from "../exit-codes.ts";
 import { examples } from "../help.ts";
 
 /** Variables with our prefix that are the client's. */
@@ -34,7 +36,12 @@ A flag goes before the environment (BROKERLESS_ and the flag's name, as in BROKE
 config file. Ctrl-C lets requests finish, then closes the log; a second Ctrl-C ends at once, and loses nothing that was
 acknowledged.`,
     )
-    .action((options: Record<string, unknown>) => serve(options, context));
+    .action((options: Record<string, unknown>) =>
+      serve(options, context).catch((error: unknown) => {
+        // Wherever a setting comes from, a wrong one is wrong usage.
+        throw error instanceof BrokerlessError && error.code === "invalid_config" ? new UsageError(error.message) : error;
+      }),
+    );
 }
 
 async function serve({ config, json, ...flags }: Record<string, unknown>, { io, out, err }: Context): Promise<void> {

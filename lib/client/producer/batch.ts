@@ -33,6 +33,10 @@ export class Batch {
   wasFirst = false;
   /** Under way, or its pause is running. */
   busy = false;
+  /** A batch before it was certainly not written: neither will this be under the number it has, and it waits for another. */
+  stale = false;
+  /** A batch before it was given up in doubt, so a gap in front of it proves nothing. */
+  afterDoubt = false;
   attempts = 0;
   cancelPause: (() => void) | undefined;
   readonly done: Promise<void>;
@@ -75,6 +79,8 @@ export class Batch {
     this.#bytes = encodeBatch(this.#takeRecords(encoding.codecs), { ...encoding, ...number, timestampMs: this.createdAtMs });
     this.#records = undefined;
     this.inDoubt = false;
+    this.stale = false;
+    this.afterDoubt = false;
   }
 
   /** Two batches with half of the records each, in order, to be encoded; this one is over, and done when both are. */

@@ -5,7 +5,8 @@
  * L2  Numbers are never given to other bytes while the first ones may still be written: a batch that fails takes the
  *     epoch with it, and the batches behind it are numbered again in the next one. The server refuses what comes late from
  *     an older epoch, so a request that is still under way somewhere can do no harm.
- * L3  Nothing is numbered again while it, or a batch behind it, is under way.
+ * L3  Only batches behind one that is certainly not written are numbered again, when everything before that one is
+ *     answered and nothing behind it is under way: under their old numbers they can be written no more.
  */
 import { BrokerlessError } from "../../base/errors.ts";
 import { pauseMs, type RetryOptions } from "../retry.ts";
@@ -48,9 +49,7 @@ export class Lane {
   #identity: ProducerIdentity | undefined;
   #identifying = false;
   #nextSequence = 0;
-  /** A batch was given up in doubt, and those behind it are not answered yet. */
-  #afterDoubt = false;
-  /** What is in flight is to be numbered again as soon as nothing of it is under way. */
+  /** A new epoch is needed before anything else is numbered. */
   #renumbering = false;
 
   constructor(topic: string, partition: number, settings: LaneSettings) {
@@ -166,8 +165,6 @@ export class Lane {
     this.#settings.send(batch).then(
       (written) => {
         batch.busy = false;
-        // It follows that every batch before it is written too.
-        this.#afterDoubt = false;
         this.#finish(batch, () => batch.written(written), undefined);
       },
       (error) => this.#refused(batch, asBrokerlessError(error)),
@@ -182,24 +179,26 @@ export class Lane {
       idempotent,
       wasFirst: batch.wasFirst,
       inDoubt: batch.inDoubt,
-      afterDoubt: this.#afterDoubt,
+      afterDoubt: batch.afterDoubt,
       recordCount: batch.recordCount,
       expired: this.#isExpired(batch),
     });
     if (error.outcome !== "not_applied") batch.inDoubt = true;
     switch (verdict.kind) {
       case "retry":
-        this.#pause(batch, error);
+        if (!batch.stale) this.#pause(batch, error);
         break;
       case "hold":
         break;
       case "renumber":
-        this.#renumbering = true;
+        this.#renumberFrom(this.#flight.indexOf(batch));
         break;
-      case "split":
-        this.#flight.splice(this.#flight.indexOf(batch), 1, ...batch.split(this.#settings.encoding.codecs));
-        this.#renumbering = true;
+      case "split": {
+        const at = this.#flight.indexOf(batch);
+        this.#flight.splice(at, 1, ...batch.split(this.#settings.encoding.codecs));
+        this.#renumberFrom(at);
         break;
+      }
       case "written":
         this.#finish(batch, () => batch.written({ baseOffset: -1, logAppendTimeMs: undefined }), undefined);
         return;
@@ -225,13 +224,21 @@ export class Lane {
   }
 
   #giveUp(batch: Batch, error: BrokerlessError): void {
-    const inDoubt = error.outcome !== "not_applied";
-    const behind = this.#flight.length - 1 - this.#flight.indexOf(batch);
-    if (this.#settings.idempotent) {
-      if (inDoubt && behind > 0) this.#afterDoubt = true;
-      else this.#renumbering = true;
-    }
+    const behind = this.#flight.indexOf(batch) + 1;
+    const mayBeWritten = error.outcome !== "not_applied";
+    // What is behind one that may be written may be written too: it keeps its number until it is answered.
+    if (mayBeWritten && this.#flight[behind]?.stale === false) {
+      for (const later of this.#flight.slice(behind)) later.afterDoubt = true;
+    } else this.#renumberFrom(behind);
     this.#finish(batch, () => batch.failed(error), error);
+  }
+
+  #renumberFrom(index: number): void {
+    this.#renumbering = true;
+    for (const batch of this.#flight.slice(index)) {
+      batch.stale = true;
+      batch.cancelPause?.();
+    }
   }
 
   #finish(batch: Batch, tell: () => void, error: BrokerlessError | undefined): void {
@@ -242,12 +249,11 @@ export class Lane {
   }
 
   #afterAnswer(): void {
-    if (this.#renumbering) {
-      for (const batch of this.#flight) batch.cancelPause?.();
-      if (!this.#flight.some((batch) => batch.busy)) this.#renumber();
-    } else {
-      const first = this.#flight[0];
-      if (first !== undefined && !first.busy) this.#dispatch(first);
+    const first = this.#flight[0];
+    if (first !== undefined && !first.stale) {
+      if (!first.busy) this.#dispatch(first);
+    } else if (this.#renumbering && !this.#flight.some((batch) => batch.busy)) {
+      this.#renumber();
     }
     this.#pump();
   }
@@ -262,7 +268,6 @@ export class Lane {
       this.#identity = undefined;
       this.#nextSequence = -1;
     }
-    this.#afterDoubt = false;
     if (this.#flight.length > 0 && !this.#hasIdentity()) return;
     this.#renumbering = false;
     this.#flight = this.#flight.filter((batch) => this.#number(batch));

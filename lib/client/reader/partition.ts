@@ -73,7 +73,8 @@ export class PartitionReader {
   /** Batches in order, until the end or the signal. */
   async *batches(): AsyncGenerator<RecordsBatch, void, void> {
     const { signal } = this.#settings;
-    while (!signal.aborted && !this.#isDone()) {
+    // From beyond the log's end nothing is read, and it must be told.
+    while (!signal.aborted && (!this.#isDone() || this.#position() > this.#logEndOffset)) {
       try {
         const response = await this.#request();
         this.#patience.answered();
@@ -124,6 +125,7 @@ export class PartitionReader {
     const { connection, topic, partition, autoOffsetReset, signal } = this.#settings;
     if (autoOffsetReset === "none") throw error;
     this.position = (await askOffset(connection, topic, partition, autoOffsetReset, signal)).offset;
+    this.#logEndOffset = Math.max(this.#logEndOffset, this.position);
     return undefined;
   }
 
