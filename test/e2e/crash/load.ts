@@ -88,15 +88,15 @@ export interface Acknowledged {
 }
 
 /**
- * Appends until an append fails, each writer until one of its own does; then throws the first failure. `from`: where
- * each idempotent writer goes on.
+ * Appends until an append fails, each writer until one of its own does; answers with what, by writer. `from`: where each
+ * idempotent writer goes on.
  */
-export async function writeForever(
+export async function writeUntilRefused(
   round: number,
   from: Readonly<Record<string, number>>,
   append: (partition: number, batch: Uint8Array) => Promise<number>,
   acknowledge: (one: Acknowledged) => void,
-): Promise<never> {
+): Promise<unknown[]> {
   const writers = await Promise.allSettled(
     writersOf(round).map(async (writer) => {
       const underWay: Promise<void>[] = [];
@@ -115,5 +115,5 @@ export async function writeForever(
       }
     }),
   );
-  throw writers.flatMap((one) => (one.status === "rejected" ? [one.reason] : []))[0];
+  return writers.map((one) => one.status === "rejected" && one.reason);
 }

@@ -9,7 +9,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { expect, test } from "vitest";
 import { startChild } from "./child.ts";
 import { Ledger, type Read } from "./ledger.ts";
-import { PARTITIONS, TOPIC, writeForever } from "./load.ts";
+import { PARTITIONS, TOPIC, writeUntilRefused } from "./load.ts";
 
 const BROKERLESS = join(import.meta.dirname, "../../../bin/brokerless.ts");
 const RAW = "application/vnd.kafka.recordbatch.v2";
@@ -71,20 +71,18 @@ test("a server killed at random moments loses and doubles nothing", { timeout: 6
         });
         expect(response.status).toBe(201);
       } else await ledger.check(readerOf(url));
-      const writing = writeForever(
+      const writing = writeUntilRefused(
         round,
         ledger.progress,
         (partition, batch) => produce(url, partition, batch),
         (one) => ledger.note(one),
       );
-      const stopped = writing.catch((error: unknown) => error);
-      // An append that is refused while the server lives ends the writing early.
       await sleep(50 + Math.random() * 450);
       server.kill();
       const { signal, errors } = await server.ended;
       expect([signal, errors]).toEqual(["SIGKILL", ""]);
       // What ends a writer is a connection that broke, never an answer.
-      expect(await stopped).toBeInstanceOf(TypeError);
+      for (const refusal of await writing) expect(refusal).toBeInstanceOf(TypeError);
     }
     console.log(`${round} kills, ${ledger.acknowledged} batches acknowledged, ${ledger.records} records in the log`);
     expect(round).toBeGreaterThan(3);

@@ -1,21 +1,26 @@
 /**
  * The process that the crash tests kill: opens a folder and appends from many writers until it ends. It says `ready`,
- * then a line for each acknowledged batch; standard output to a pipe is synchronous, so what was said was said.
+ * then a line for each acknowledged batch; standard output to a pipe is synchronous, so what was said was said. With
+ * `noting` it says what has become durable too, and SQLite's log is not copied into the database.
  *
- * node writer.ts '{"folder": "...", "round": 3, "from": {"i0": 17}}'
+ * node writer.ts '{"folder": "...", "round": 3, "from": {"i0": 17}, "noting": false}'
  */
 import { openEngine } from "./engine.ts";
-import { PARTITIONS, TOPIC, writeForever } from "./load.ts";
+import { notingDisk, walBytesOf } from "./forgetful-disk.ts";
+import { PARTITIONS, TOPIC, writeUntilRefused } from "./load.ts";
 
-const { folder, round, from } = JSON.parse(process.argv[2] as string);
+const { folder, round, from, noting } = JSON.parse(process.argv[2] as string);
 
 // Never outlives the test that started it.
 process.stdin.on("end", () => process.exit(0)).resume();
 
-const { log } = await openEngine(folder);
+const say = (what: object): void => {
+  process.stdout.write(`${JSON.stringify(what)}\n`);
+};
+const { log } = await openEngine(folder, noting ? { disk: notingDisk(say), tuning: { checkpointBytes: 0 } } : {});
 if (!(await log.listTopics()).some(({ name }) => name === TOPIC)) await log.createTopic({ name: TOPIC, partitions: PARTITIONS });
 process.stdout.write("ready\n");
-await writeForever(
+await writeUntilRefused(
   round,
   from,
   async (partition, batches) => {
@@ -26,5 +31,5 @@ await writeForever(
       process.exit(1);
     }
   },
-  (one) => process.stdout.write(`${JSON.stringify(one)}\n`),
+  (one) => say(noting ? { ...one, walBytes: walBytesOf(folder) } : one),
 );
