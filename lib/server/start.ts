@@ -3,7 +3,6 @@ import { createHttpApp } from "../http/index.ts";
 import { nodeCodecs } from "../kafka/codecs/node.ts";
 import { createLog, type LogApi } from "../log/index.ts";
 import type { Clock, Ids, Metrics, Storage } from "../ports/index.ts";
-import { openEmbedded } from "../storage/embedded/index.ts";
 import { localDoorbell } from "../storage/local/doorbell.ts";
 import { memoryStorage } from "../storage/memory/index.ts";
 import { systemClock } from "../storage/system/clock.ts";
@@ -97,7 +96,7 @@ async function openGround(
     const { log } = options;
     return { log, durability: "as the log that was given keeps it", ready: () => log.listTopics(), close: async () => {} };
   }
-  const storage = await openStorage(options.storage ?? "embedded", config, clock);
+  const storage = await openStorage(options.storage ?? "embedded", config, clock, metrics);
   const log = createLog({ storage, clock, ids, metrics, codecs: nodeCodecs, doorbell: localDoorbell(clock), soon });
   return {
     log,
@@ -111,10 +110,17 @@ async function openGround(
   };
 }
 
-async function openStorage(storage: NonNullable<ServerOptions["storage"]>, config: ServerConfig, clock: Clock): Promise<Storage> {
+async function openStorage(
+  storage: NonNullable<ServerOptions["storage"]>,
+  config: ServerConfig,
+  clock: Clock,
+  metrics: Metrics,
+): Promise<Storage> {
   if (typeof storage !== "string") return storage;
   if (storage === "memory") return memoryStorage({ clock });
-  return openEmbedded({ folder: config.data, clock });
+  // Its worker and SQLite are loaded only where they are used.
+  const { openEmbedded } = await import("../storage/embedded/index.ts");
+  return openEmbedded({ folder: config.data, clock, metrics });
 }
 
 /** After what has arrived by now was read: so it goes into one commit. */
