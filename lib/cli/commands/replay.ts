@@ -47,7 +47,7 @@ export function addReplayCommand(program: Command, context: Context): void {
     .option("--by-key", "choose partitions by key, where the target has another number of them (default: the same partition)")
     .option("-z, --compression <codec>", "for the target: none, gzip, snappy, lz4 or zstd", codec, "none")
     .option("--state <file>", "remember here how far it got: the same command goes on there, and no record is written twice")
-    .option("--resume", "go on with a file that an earlier replay began")
+    .option("--resume", "go on with the file that an earlier replay began, where there is one")
     .option("--json", "print the result as JSON")
     .option("-q, --quiet", "no progress and no summary")
     .addHelpText(

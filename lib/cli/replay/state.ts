@@ -3,7 +3,8 @@
  * writing one twice. It is saved before each slice is sent: then a slice that may have been written is sent again under
  * the same numbers, and the server knows it.
  */
-import { readFile, rename, writeFile } from "node:fs/promises";
+import { open, readFile, rename } from "node:fs/promises";
+import { dirname } from "node:path";
 import { UsageError } from "../exit-codes.ts";
 
 /** Who writes to one partition of the target on behalf of one partition of the source. */
@@ -63,16 +64,35 @@ export class StateFile {
     return state;
   }
 
-  /** Replaces the file as a whole; resolves when it holds the state as it is now, or later. */
+  /** Replaces the file as a whole; resolves when it durably holds the state as it is now, or later. */
   save(state: ReplayState): Promise<void> {
     this.#next ??= this.#saving.then(async () => {
       this.#next = undefined;
       const path = `${this.#path}.new`;
-      await writeFile(path, `${JSON.stringify(state)}\n`);
+      const file = await open(path, "w");
+      try {
+        await file.writeFile(`${JSON.stringify(state)}\n`);
+        await file.sync();
+      } finally {
+        await file.close();
+      }
       await rename(path, this.#path);
+      await syncFolder(dirname(this.#path));
     });
     this.#saving = this.#next;
     return this.#next;
+  }
+}
+
+/** An older state would make the replay send what it has sent in slices that are cut elsewhere. */
+async function syncFolder(path: string): Promise<void> {
+  // Windows has no handle for a folder; there the rename itself is what there is.
+  if (process.platform === "win32") return;
+  const folder = await open(path, "r");
+  try {
+    await folder.sync();
+  } finally {
+    await folder.close();
   }
 }
 

@@ -1,6 +1,6 @@
 /** A replay into a file of JSON lines. The file is its own state: its last whole lines say where to go on. */
 import { createReadStream } from "node:fs";
-import { type FileHandle, open } from "node:fs/promises";
+import { type FileHandle, open, stat } from "node:fs/promises";
 import type { RecordsBatch } from "../../client/index.ts";
 import { UsageError } from "../exit-codes.ts";
 import { ByteBuilder } from "../format/byte-builder.ts";
@@ -16,8 +16,9 @@ export interface FileContent {
   readonly next: ReadonlyMap<number, number>;
 }
 
-/** Reads a file of an earlier replay. Throws `UsageError` for one that holds something else. */
-export async function readReplayFile(path: string, topic: string): Promise<FileContent> {
+/** Reads the file of an earlier replay; undefined where there is none. Throws `UsageError` for one that holds something else. */
+export async function readReplayFile(path: string, topic: string): Promise<FileContent | undefined> {
+  if (!(await exists(path))) return undefined;
   const next = new Map<number, number>();
   let sizeBytes = 0;
   let line = 0;
@@ -44,6 +45,16 @@ export async function readReplayFile(path: string, topic: string): Promise<FileC
   return { sizeBytes, next };
 }
 
+async function exists(path: string): Promise<boolean> {
+  try {
+    await stat(path);
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return false;
+    throw error;
+  }
+}
+
 function placeOf(line: Uint8Array, topic: string, where: string): { partition: number; offset: number } {
   let record: { topic?: unknown; partition?: unknown; offset?: unknown };
   try {
@@ -63,6 +74,7 @@ function placeOf(line: Uint8Array, topic: string, where: string): { partition: n
 export class ReplayFile {
   readonly #file: FileHandle;
   readonly #pieces = new ByteBuilder();
+  #last: Promise<unknown> = Promise.resolve();
 
   private constructor(file: FileHandle) {
     this.#file = file;
@@ -82,7 +94,14 @@ export class ReplayFile {
     }
   }
 
-  async write(batch: RecordsBatch): Promise<number> {
+  /** Batches of several partitions come at once; each is written whole, one after the other. */
+  write(batch: RecordsBatch): Promise<number> {
+    const written = this.#last.then(() => this.#append(batch));
+    this.#last = written.catch(() => {});
+    return written;
+  }
+
+  async #append(batch: RecordsBatch): Promise<number> {
     const record = new RecordOnView(batch);
     let records = 0;
     batch.visit((view) => {

@@ -71,8 +71,13 @@ async function writeGroup(
     producerEpoch: writer.producerEpoch,
     baseSequence: writer.sequence,
   });
-  const { duplicate } = await persist(() => settings.client.append(settings.topic, target, bytes), settings);
-  return duplicate;
+  try {
+    return (await persist(() => settings.client.append(settings.topic, target, bytes), settings)).duplicate;
+  } catch (error) {
+    // Written so long ago that the server does not know where.
+    if (error instanceof BrokerlessError && error.code === "duplicate_sequence") return true;
+    throw error;
+  }
 }
 
 /** Again and again until there is an answer: of which nothing can be written twice. */
