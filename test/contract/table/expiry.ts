@@ -143,6 +143,16 @@ export function expiryTests(backend: () => Backend): void {
     expect(await table.get(key)).toEqual({ n: 2 });
   });
 
+  test("a put without an expiry takes away one that is still to come", async ({ skip }) => {
+    const { storage, passTime } = backend();
+    if (passTime === undefined) return skip(NO_TIME);
+    const key = freshKey();
+    await storage.table.write({ op: "put", key, item: { n: 1 }, expiresAtMs: future() });
+    await storage.table.write({ op: "put", key, item: { n: 2 } });
+    passTime(11 * MINUTE_MS);
+    expect(await storage.table.get(key)).toEqual({ n: 2 });
+  });
+
   test("an update can set the expiry", async () => {
     const { table } = backend().storage;
     const key = freshKey();

@@ -89,13 +89,14 @@ export interface Acknowledged {
 
 /**
  * Appends until an append fails, each writer until one of its own does; answers with what, by writer. `from`: where each
- * idempotent writer goes on.
+ * idempotent writer goes on. `depthMost`: 1 where what is sent side by side may overtake.
  */
 export async function writeUntilRefused(
   round: number,
   from: Readonly<Record<string, number>>,
   append: (partition: number, batch: Uint8Array) => Promise<number>,
   acknowledge: (one: Acknowledged) => void,
+  depthMost = 5,
 ): Promise<unknown[]> {
   const writers = await Promise.allSettled(
     writersOf(round).map(async (writer) => {
@@ -103,8 +104,10 @@ export async function writeUntilRefused(
       for (let n = from[writer.name] ?? 0; ; n++) {
         const batch = batchOf(writer, n);
         const one = { partition: writer.partition, digest: digestOf(batch), label: labelOf(writer, n) };
-        underWay.push(append(writer.partition, batch).then((offset) => acknowledge({ ...one, offset })));
-        if (underWay.length < writer.depth) continue;
+        const done = append(writer.partition, batch).then((offset) => acknowledge({ ...one, offset }));
+        done.catch(() => undefined);
+        underWay.push(done);
+        if (underWay.length < Math.min(writer.depth, depthMost)) continue;
         try {
           await underWay[0];
           underWay.shift();

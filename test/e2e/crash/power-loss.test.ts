@@ -13,12 +13,12 @@ import { copyAfterPowerLoss, Durable, type Loss } from "./forgetful-disk.ts";
 import { Ledger } from "./ledger.ts";
 
 const WRITER = join(import.meta.dirname, "writer.ts");
-const BUDGET_MS = 10_000;
+const BUDGET_MS = 7000;
 const ROUNDS = Number(process.env["CRASH_ROUNDS"] ?? 0);
 
-/** Records without their bytes are what must not be; bytes without records are only garbage. */
-const LOSSES: readonly Loss[] = [
-  { files: "cut", wal: "kept" },
+/** Records without their bytes are what must not be: tried each time, and one of the others. */
+const WORST: Loss = { files: "cut", wal: "kept" };
+const OTHERS: readonly Loss[] = [
   { files: "zeroed", wal: "kept" },
   { files: "cut", wal: "cut" },
   { files: "kept", wal: "cut" },
@@ -54,7 +54,7 @@ test("a power loss loses and doubles nothing acknowledged", { timeout: 60_000 + 
       const { signal, errors } = await child.ended;
       expect([signal, errors]).toEqual(["SIGKILL", ""]);
       let next = folder;
-      for (const [i, loss] of LOSSES.entries()) {
+      for (const [i, loss] of [WORST, OTHERS[round % OTHERS.length] as Loss].entries()) {
         const copy = join(root, `${round}.${i}`);
         lostBytes += await copyAfterPowerLoss(folder, copy, durable, loss);
         const engine = await openEngine(copy);
@@ -63,7 +63,7 @@ test("a power loss loses and doubles nothing acknowledged", { timeout: 60_000 + 
         } finally {
           await engine.close();
         }
-        if (i === round % LOSSES.length) next = copy;
+        if (i === round % 2) next = copy;
         else await rm(copy, { recursive: true });
       }
       await rm(folder, { recursive: true });
