@@ -115,6 +115,13 @@ export class ByteWriter {
     this.#at += value.byteLength;
   }
 
+  /** A value as bytes with their length, for who passes it on unread. */
+  encoded(value: Encodable): void {
+    const inner = new ByteWriter(256);
+    inner.value(value);
+    this.bytes(inner.peek());
+  }
+
   value(value: Encodable): void {
     switch (typeof value) {
       case "boolean":
