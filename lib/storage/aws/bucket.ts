@@ -1,0 +1,205 @@
+/** The bucket over S3. */
+import {
+  AbortMultipartUploadCommand,
+  CompleteMultipartUploadCommand,
+  CreateMultipartUploadCommand,
+  GetObjectCommand,
+  UploadPartCommand,
+  UploadPartCopyCommand,
+} from "@aws-sdk/client-s3";
+import { concatBytes } from "../../base/bytes.ts";
+import { type Bucket, type ObjectInfo, StorageError } from "../../ports/index.ts";
+import { checkObjectKey } from "../../ports/rules.ts";
+import { type Operation, timeoutFor } from "./calls.ts";
+import { type Part, type Piece, planConcat } from "./concat.ts";
+import { type Objects, statusIn } from "./objects.ts";
+import { inParallel } from "./parallel.ts";
+
+const PARTS_AT_ONCE = 4;
+/** Copying a part of a gigabyte takes S3 a while. */
+const COPY_TIMEOUT_MS = 120_000;
+/** A concat may move terabytes on S3's side; each of its requests is bounded by itself. */
+const CONCAT_DEADLINE_MS = 15 * 60_000;
+
+export class AwsBucket implements Bucket {
+  readonly #objects: Objects;
+  readonly #operations: Record<"create" | "upload" | "copy" | "complete" | "abort", Operation>;
+
+  constructor(objects: Objects) {
+    this.#objects = objects;
+    this.#operations = {
+      // Begun twice, one is left over; the bucket's lifecycle rule takes it.
+      create: objects.operation("CreateMultipartUpload", "repeatable"),
+      upload: objects.operation("UploadPart", "repeatable"),
+      copy: objects.operation("UploadPartCopy", "repeatable"),
+      complete: objects.operation("CompleteMultipartUpload", "repeatable"),
+      abort: objects.operation("AbortMultipartUpload", "repeatable"),
+    };
+  }
+
+  async put(
+    key: string,
+    body: Uint8Array | readonly Uint8Array[],
+    { ifAbsent = false }: { readonly ifAbsent?: boolean } = {},
+  ): Promise<void> {
+    checkObjectKey(key);
+    const { calls } = this.#objects.parts;
+    return calls.run(() =>
+      this.#objects.put(key, body instanceof Uint8Array ? body : concatBytes(body), calls.writeDeadline(), { ifAbsent }),
+    );
+  }
+
+  async get(
+    key: string,
+    { from = 0, to }: { readonly from?: number; readonly to?: number } = {},
+  ): Promise<Uint8Array | undefined> {
+    checkObjectKey(key);
+    return this.#objects.parts.calls.run(async () => {
+      // A range of nothing cannot be asked for.
+      if (to !== undefined && to <= from) {
+        return (await this.#objects.size(key)) === undefined ? undefined : new Uint8Array(0);
+      }
+      const range = from === 0 && to === undefined ? undefined : { from, to };
+      return (await this.#objects.get(key, range))?.bytes;
+    });
+  }
+
+  async delete(keys: readonly string[]): Promise<void> {
+    for (const key of keys) checkObjectKey(key);
+    const { calls } = this.#objects.parts;
+    return calls.run(() => this.#objects.delete([...new Set(keys)], calls.writeDeadline()));
+  }
+
+  async *list(prefix: string, { after }: { readonly after?: string } = {}): AsyncIterable<readonly ObjectInfo[]> {
+    for await (const page of this.#objects.list(prefix, after)) {
+      yield page.map(({ Key = "", Size = 0, LastModified }) => ({
+        key: Key,
+        sizeBytes: Size,
+        modifiedAtMs: LastModified?.getTime() ?? 0,
+      }));
+    }
+  }
+
+  async concat(keys: readonly string[], into: string): Promise<void> {
+    checkObjectKey(into);
+    for (const key of keys) checkObjectKey(key);
+    const { calls, clock } = this.#objects.parts;
+    return calls.run(async () => {
+      const untilMs = clock.monotonicMs() + CONCAT_DEADLINE_MS;
+      const sizes = await inParallel(keys, PARTS_AT_ONCE, async (key) => {
+        const sizeBytes = await this.#objects.size(key);
+        if (sizeBytes === undefined) throw missing(key);
+        return sizeBytes;
+      });
+      const parts = planConcat(sizes);
+      const [only] = parts;
+      if (parts.length > 1 || (only !== undefined && "copy" in only)) await this.#join(keys, parts, into, untilMs);
+      else await this.#objects.put(into, only === undefined ? new Uint8Array(0) : await this.#read(keys, only.upload), untilMs);
+    });
+  }
+
+  async #join(keys: readonly string[], parts: readonly Part[], into: string, untilMs: number): Promise<void> {
+    const { calls, client, bucketName: Bucket } = this.#objects.parts;
+    const { UploadId } = await calls.send(this.#operations.create, untilMs, (options) =>
+      client.send(new CreateMultipartUploadCommand({ Bucket, Key: into }), options),
+    );
+    const upload = { Bucket, Key: into, UploadId };
+    try {
+      const Parts = await inParallel(parts, PARTS_AT_ONCE, async (part, i) => {
+        const PartNumber = i + 1;
+        if ("upload" in part) {
+          const Body = await this.#read(keys, part.upload);
+          const { ETag } = await calls.send(
+            this.#operations.upload,
+            untilMs,
+            (options) => client.send(new UploadPartCommand({ ...upload, PartNumber, Body }), options),
+            timeoutFor(Body.byteLength),
+          );
+          return { PartNumber, ETag };
+        }
+        const { source, from, to } = part.copy;
+        const key = keys[source] as string;
+        const copied = await calls.send(
+          this.#operations.copy,
+          untilMs,
+          (options) =>
+            client
+              .send(
+                new UploadPartCopyCommand({
+                  ...upload,
+                  PartNumber,
+                  CopySource: `${Bucket}/${key}`,
+                  CopySourceRange: `bytes=${from}-${to - 1}`,
+                }),
+                options,
+              )
+              .catch(statusIn(404)),
+          COPY_TIMEOUT_MS,
+        );
+        if (typeof copied === "number") throw missing(key);
+        return { PartNumber, ETag: copied.CopyPartResult?.ETag };
+      });
+      await this.#complete(upload, Parts, parts, untilMs);
+    } catch (error) {
+      // What is left over would cost; where this fails too, the bucket's lifecycle rule takes it.
+      await calls
+        .send(this.#operations.abort, untilMs, (options) => client.send(new AbortMultipartUploadCommand(upload), options))
+        .catch(() => undefined);
+      throw error;
+    }
+  }
+
+  async #complete(
+    upload: { readonly Bucket: string; readonly Key: string; readonly UploadId: string | undefined },
+    Parts: { PartNumber: number; ETag: string | undefined }[],
+    parts: readonly Part[],
+    untilMs: number,
+  ): Promise<void> {
+    const { calls, client } = this.#objects.parts;
+    const answer = await calls.send(
+      this.#operations.complete,
+      untilMs,
+      (options) =>
+        client.send(new CompleteMultipartUploadCommand({ ...upload, MultipartUpload: { Parts } }), options).catch(statusIn(404)),
+      COPY_TIMEOUT_MS,
+    );
+    if (typeof answer !== "number") return;
+    // The upload is no longer there: completed by a request whose answer was lost, or taken away by somebody.
+    const wanted = parts.reduce((sum, part) => sum + bytesOf("copy" in part ? [part.copy] : part.upload), 0);
+    if ((await this.#objects.size(upload.Key)) === wanted) return;
+    throw new StorageError("unavailable", `the upload of object ${upload.Key} was taken away before it was complete`);
+  }
+
+  async #read(keys: readonly string[], pieces: readonly Piece[]): Promise<Uint8Array> {
+    const bytes = await inParallel(pieces, PARTS_AT_ONCE, async ({ source, from, to }) => {
+      const key = keys[source] as string;
+      const found = await this.#objects.get(key, { from, to });
+      if (found?.bytes.byteLength !== to - from) throw missing(key);
+      return found.bytes;
+    });
+    return concatBytes(bytes);
+  }
+
+  /** Loads the signer when it is first asked for: most processes never are. */
+  async presign(key: string, method: "GET", ttlMs: number): Promise<string> {
+    checkObjectKey(key);
+    const { calls, client, bucketName } = this.#objects.parts;
+    return calls.run(async () => {
+      const { getSignedUrl } = await import("@aws-sdk/s3-request-presigner");
+      const command = new GetObjectCommand({ Bucket: bucketName, Key: key });
+      try {
+        return await getSignedUrl(client, command, { expiresIn: Math.max(1, Math.floor(ttlMs / 1000)) });
+      } catch (error) {
+        throw this.#objects.explain(error, `${method} presigning`);
+      }
+    });
+  }
+}
+
+function missing(key: string): StorageError {
+  return new StorageError("condition_failed", `object ${key} is not there`);
+}
+
+function bytesOf(pieces: readonly Piece[]): number {
+  return pieces.reduce((sum, { from, to }) => sum + to - from, 0);
+}

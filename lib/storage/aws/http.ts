@@ -1,0 +1,161 @@
+/**
+ * The HTTP side of the AWS clients: one exchange, told apart by what the outcome of a write depends on.
+ *
+ * W1  An error before the connection was there is a {@link NotSent}: no byte of the request has left, so it is certainly
+ *     not applied. After that nothing is certain.
+ * W2  Connections are kept and used again, the one used last first. One that has been idle for long is dropped instead:
+ *     the other side may have closed it, and a request sent into it has an unknown outcome. The age is by the wall clock,
+ *     so that it counts the time for which a Lambda was frozen.
+ * W3  One timer bounds the whole exchange, the reply's body included.
+ */
+import { type ClientRequest, Agent as HttpAgent, request as httpRequest, type IncomingMessage } from "node:http";
+import { Agent as HttpsAgent, request as httpsRequest } from "node:https";
+import type { Clock } from "../../ports/index.ts";
+
+const CONNECT_TIMEOUT_MS = 3000;
+const IDLE_MOST_MS = 15_000;
+
+/** The request did not leave this machine. */
+export class NotSent extends Error {
+  override readonly name = "NotSent";
+  readonly host: string;
+
+  constructor(host: string, cause: unknown) {
+    super(cause instanceof Error ? cause.message : String(cause), { cause });
+    this.host = host;
+  }
+}
+
+/** The request was sent, and the answer did not come in time. */
+export class NoReplyInTime extends Error {
+  override readonly name = "NoReplyInTime";
+}
+
+/** A request as the SDK hands it over. */
+interface SdkRequest {
+  readonly protocol: string;
+  readonly hostname: string;
+  readonly port?: number;
+  readonly method: string;
+  readonly path: string;
+  readonly query?: Record<string, string | string[] | null>;
+  readonly headers: Record<string, string>;
+  readonly body?: unknown;
+}
+
+interface SdkResponse {
+  readonly statusCode: number;
+  readonly reason?: string;
+  readonly headers: Record<string, string>;
+  readonly body: IncomingMessage;
+}
+
+export interface HttpOptions {
+  readonly clock: Clock;
+  /** As many connections at once. */
+  readonly maxSockets: number;
+  /** For requests that do not say. */
+  readonly requestTimeoutMs: number;
+  /** Sees the headers of every reply. */
+  readonly onReply: (headers: Record<string, string>) => void;
+}
+
+/** What the SDK calls a request handler. */
+export class AwsHttp {
+  readonly metadata = { handlerProtocol: "http/1.1" };
+  readonly #options: HttpOptions;
+  readonly #http: HttpAgent;
+  readonly #https: HttpsAgent;
+  #usedAtMs = 0;
+
+  constructor(options: HttpOptions) {
+    this.#options = options;
+    const agent = { keepAlive: true, maxSockets: options.maxSockets, scheduling: "lifo", timeout: IDLE_MOST_MS } as const;
+    this.#http = new HttpAgent(agent);
+    this.#https = new HttpsAgent(agent);
+  }
+
+  handle(request: SdkRequest, { requestTimeout }: { readonly requestTimeout?: number } = {}): Promise<{ response: SdkResponse }> {
+    this.#dropIdle();
+    const secure = request.protocol === "https:";
+    const host = request.port === undefined ? request.hostname : `${request.hostname}:${request.port}`;
+    const timeoutMs = requestTimeout ?? this.#options.requestTimeoutMs;
+    return new Promise((resolve, reject) => {
+      let sent = false;
+      let reply: IncomingMessage | undefined;
+      const req: ClientRequest = (secure ? httpsRequest : httpRequest)({
+        hostname: request.hostname.replace(/^\[|\]$/g, ""),
+        port: request.port,
+        method: request.method,
+        path: request.path + queryText(request.query),
+        headers: request.headers,
+        agent: secure ? this.#https : this.#http,
+      });
+      const timer = setTimeout(() => {
+        (reply ?? req).destroy(new NoReplyInTime(`no answer from ${host} within ${Math.round(timeoutMs)} ms`));
+      }, timeoutMs);
+      req.once("close", () => clearTimeout(timer));
+      req.once("socket", (socket) => {
+        if (!socket.connecting) {
+          sent = true;
+          return;
+        }
+        const connectTimer = setTimeout(
+          () => req.destroy(new Error(`no connection to ${host} within ${CONNECT_TIMEOUT_MS} ms`)),
+          CONNECT_TIMEOUT_MS,
+        );
+        socket.once(secure ? "secureConnect" : "connect", () => {
+          sent = true;
+          clearTimeout(connectTimer);
+        });
+        socket.once("close", () => clearTimeout(connectTimer));
+      });
+      req.on("error", (error) => reject(sent ? error : new NotSent(host, error)));
+      req.once("response", (body) => {
+        reply = body;
+        // Whoever reads the body hears of it too; this keeps it from ending the process when nobody does yet.
+        body.on("error", () => {});
+        const headers = body.headers as Record<string, string>;
+        this.#options.onReply(headers);
+        resolve({ response: { statusCode: body.statusCode ?? 0, reason: body.statusMessage ?? "", headers, body } });
+      });
+      req.end(request.body);
+    });
+  }
+
+  /** W2. */
+  #dropIdle(): void {
+    const nowMs = this.#options.clock.nowMs();
+    if (nowMs - this.#usedAtMs > IDLE_MOST_MS) {
+      for (const agent of [this.#http, this.#https]) {
+        for (const sockets of Object.values(agent.freeSockets)) for (const socket of sockets ?? []) socket.destroy();
+      }
+    }
+    this.#usedAtMs = nowMs;
+  }
+
+  updateHttpClientConfig(): void {}
+
+  httpHandlerConfigs(): Record<string, never> {
+    return {};
+  }
+
+  destroy(): void {
+    this.#http.destroy();
+    this.#https.destroy();
+  }
+}
+
+/** As RFC 3986 has it, and as the signature was made. */
+function queryText(query: SdkRequest["query"]): string {
+  const parts: string[] = [];
+  for (const [name, value] of Object.entries(query ?? {})) {
+    if (value === null) parts.push(escaped(name));
+    else for (const one of Array.isArray(value) ? value : [value]) parts.push(`${escaped(name)}=${escaped(one)}`);
+  }
+  return parts.length === 0 ? "" : `?${parts.join("&")}`;
+}
+
+function escaped(text: string): string {
+  return encodeURIComponent(text).replace(/[!'()*]/g, (c) => `%${c.charCodeAt(0).toString(16).toUpperCase()}`);
+}

@@ -1,0 +1,1 @@
+export { type AwsOptions, awsStorage } from "./storage.ts";

@@ -1,0 +1,95 @@
+/** A storage over DynamoDB and S3, or whatever speaks like them. */
+import { DynamoDBClient, type DynamoDBClientConfig } from "@aws-sdk/client-dynamodb";
+import { S3Client, type S3ClientConfig } from "@aws-sdk/client-s3";
+import { type Clock, type Ids, type Metrics, NO_METRICS, type Storage } from "../../ports/index.ts";
+import { AwsBlobs } from "./blobs.ts";
+import { AwsBucket } from "./bucket.ts";
+import { Calls, REQUEST_TIMEOUT_MS, WRITE_DEADLINE_MS } from "./calls.ts";
+import { AwsHttp } from "./http.ts";
+import { Objects } from "./objects.ts";
+import { TableReads } from "./reads.ts";
+import { ClockSkew, SKEW_MOST_MS } from "./skew.ts";
+import { AwsTable } from "./table.ts";
+
+export interface AwsOptions {
+  /** A table with the string keys `pk` and `sk`, and `ttl` as its time-to-live attribute. */
+  readonly table: string;
+  readonly bucket: string;
+  readonly clock: Clock;
+  readonly ids: Ids;
+  readonly metrics?: Metrics;
+  /** Default: what the SDK finds (`AWS_REGION`, the profile). */
+  readonly region?: string;
+  /** URL of DynamoDB. Default: `AWS_ENDPOINT_URL_DYNAMODB`, `AWS_ENDPOINT_URL`, else the region's own. */
+  readonly endpoint?: string;
+  /** URL of S3. Default: `endpoint`, then `AWS_ENDPOINT_URL_S3`, `AWS_ENDPOINT_URL`, else the region's own. */
+  readonly s3Endpoint?: string;
+  /** Default: what the SDK finds (environment, profile, role). */
+  readonly credentials?: { readonly accessKeyId: string; readonly secretAccessKey: string; readonly sessionToken?: string };
+  /**
+   * How many commits may be under way at once. Each is one put to S3 at least, so more of them cost more; fewer make a
+   * request wait for the one before it. Default 4.
+   */
+  readonly maxConcurrentCommits?: number;
+  /** How far this machine's clock may be from the storage's before it no longer writes. Default 60 s. */
+  readonly maxClockSkewMs?: number;
+}
+
+const MAX_SOCKETS = 128;
+
+/** Opens the storage. Nothing is asked of AWS before the first call. */
+export function awsStorage(options: AwsOptions): Storage {
+  const { table: tableName, bucket: bucketName, clock, ids, metrics = NO_METRICS } = options;
+  const region = options.region ?? process.env["AWS_REGION"];
+  const skew = new ClockSkew(clock, options.maxClockSkewMs ?? SKEW_MOST_MS);
+  const http = new AwsHttp({
+    clock,
+    maxSockets: MAX_SOCKETS,
+    requestTimeoutMs: REQUEST_TIMEOUT_MS,
+    onReply: ({ date }) => skew.observe(date),
+  });
+  const shared = {
+    // The clients' own retries would repeat a write whose answer was lost.
+    maxAttempts: 1,
+    requestHandler: http,
+    ...(region === undefined ? {} : { region }),
+    ...(options.credentials === undefined ? {} : { credentials: options.credentials }),
+  } satisfies DynamoDBClientConfig & S3ClientConfig;
+  const dynamo = new DynamoDBClient({ ...shared, ...endpointOf(options.endpoint) });
+  const s3Endpoint = options.s3Endpoint ?? options.endpoint;
+  const s3 = new S3Client({
+    ...shared,
+    ...endpointOf(s3Endpoint),
+    // Emulators have no host name for each bucket.
+    forcePathStyle: s3Endpoint !== undefined || NAMED_ENDPOINTS.some((name) => process.env[name] !== undefined),
+    // It would cost a trip: the body of a put that is refused is sent in vain instead.
+    expectContinueHeader: false,
+    // Batches carry a CRC of their own.
+    responseChecksumValidation: "WHEN_REQUIRED",
+  });
+  const calls = new Calls({ clock, ids, metrics, skew });
+  const tableParts = { client: dynamo, tableName, region, clock, ids, metrics, calls };
+  const reads = new TableReads(tableParts);
+  calls.setProbe(() => reads.get({ pk: "META", sk: "CLOCK" }));
+  const objects = new Objects({ client: s3, bucketName, region, clock, calls });
+  const blobs = new AwsBlobs(tableParts, reads, objects);
+  return {
+    kind: "aws",
+    table: new AwsTable(tableParts, reads, (op, untilMs) => blobs.put(op, untilMs)),
+    blobs,
+    bucket: new AwsBucket(objects),
+    maxConcurrentCommits: options.maxConcurrentCommits ?? 4,
+    writeDeadlineMs: WRITE_DEADLINE_MS,
+    durability: "several copies in at least three availability zones (DynamoDB, S3)",
+    async close() {
+      await calls.close();
+      http.destroy();
+    },
+  };
+}
+
+const NAMED_ENDPOINTS = ["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"];
+
+function endpointOf(endpoint: string | undefined): { readonly endpoint?: string } {
+  return endpoint === undefined ? {} : { endpoint };
+}

@@ -1,0 +1,33 @@
+/**
+ * Where the suites find AWS. `AWS_ENDPOINT_URL` names it; where it does not, MiniStack is started, and DynamoDB Local
+ * beside it where Java and Maven are there.
+ */
+import type { TestProject } from "vitest/node";
+import { canRunDynamodbLocal, startDynamodbLocal } from "../../../.ci/emulators/dynamodb-local.ts";
+import { startMinistack } from "../../../.ci/emulators/ministack.ts";
+
+declare module "vitest" {
+  interface ProvidedContext {
+    readonly awsEndpoint: string;
+    /** Undefined where it cannot run, or another endpoint was named. */
+    readonly dynamodbLocalEndpoint: string | undefined;
+  }
+}
+
+export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+  const named = process.env["AWS_ENDPOINT_URL"];
+  if (named !== undefined) {
+    project.provide("awsEndpoint", named);
+    project.provide("dynamodbLocalEndpoint", undefined);
+    return async () => {};
+  }
+  const [ministack, dynamodbLocal] = await Promise.all([
+    startMinistack(),
+    canRunDynamodbLocal().then((can) => (can ? startDynamodbLocal() : undefined)),
+  ]);
+  project.provide("awsEndpoint", ministack.endpoint);
+  project.provide("dynamodbLocalEndpoint", dynamodbLocal?.endpoint);
+  return async () => {
+    await Promise.all([ministack.stop(), dynamodbLocal?.stop()]);
+  };
+}
