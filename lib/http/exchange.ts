@@ -66,9 +66,11 @@ export class Exchange<Query = unknown> {
     return bytes;
   }
 
-  /** Tells this request from any other, once its body is read: the same path and body have the same hash. */
+  /** Tells this request from any other, once its body is read: by path, type and body, and an event's attributes. */
   requestHash(): string {
-    const hash = createHash("sha256").update(`${this.call.method} ${this.call.path}\n`);
+    const { call } = this;
+    const hash = createHash("sha256").update(`${call.method} ${call.path}\n${this.contentType() ?? ""}\n`);
+    for (const name of call.headerNames().toSorted()) if (name.startsWith("ce-")) hash.update(`${name}:${call.header(name)}\n`);
     return hash.update(this.#body ?? "").digest("base64url");
   }
 

@@ -3,7 +3,7 @@ import type * as z from "zod";
 import type { Reply } from "./call.ts";
 import type { Exchange } from "./exchange.ts";
 
-export type Method = "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
+type Method = "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
 
 export interface ResponseSpec {
   readonly description: string;

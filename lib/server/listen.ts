@@ -16,6 +16,10 @@ export interface ListenOptions {
 /** How long a client may take to send its request's headers. */
 const HEADERS_TIMEOUT_MS = 10_000;
 const KEEP_ALIVE_TIMEOUT_MS = 75_000;
+/** A connection on which nothing moves for so long is cut; long polls answer and event streams beat well before. */
+const SILENCE_TIMEOUT_MS = 120_000;
+/** More connections at once are closed as they come. */
+const MAX_CONNECTIONS = 10_000;
 /** All headers of a request together. */
 const MAX_HEADER_BYTES = 16 * 1024;
 
@@ -36,6 +40,8 @@ export async function listen(options: ListenOptions): Promise<Listening> {
     connectionsCheckingInterval: 1000,
     noDelay: true,
   });
+  server.timeout = SILENCE_TIMEOUT_MS;
+  server.maxConnections = MAX_CONNECTIONS;
   const guarded = guardHost(options);
   server.on("request", guarded);
   server.on("checkContinue", (incoming: IncomingMessage, outgoing: ServerResponse) => {

@@ -92,7 +92,7 @@ async function fetchOrWait(exchange: Exchange<ReadQuery>, topic: string, partiti
   }
 }
 
-export function offsetHeaders(result: ReadResult, contentType: string): Record<string, string> {
+function offsetHeaders(result: ReadResult, contentType: string): Record<string, string> {
   return {
     "content-type": contentType,
     "cache-control": "no-store",

@@ -12,7 +12,7 @@ export interface Place {
 }
 
 /** Where the log stood when it was read. */
-export interface Bounds {
+interface Bounds {
   readonly logStartOffset: number;
   readonly logEndOffset: number;
 }

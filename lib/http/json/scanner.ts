@@ -17,7 +17,7 @@ const COMMA = 0x2c;
 const COLON = 0x3a;
 
 /** Deeper nesting is refused: nobody means it, and it could exhaust a stack elsewhere. */
-export const JSON_MAX_DEPTH = 512;
+const JSON_MAX_DEPTH = 512;
 
 /** A string that is longer than this is searched natively. */
 const SHORT_BYTES = 24;

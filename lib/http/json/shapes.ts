@@ -47,7 +47,7 @@ export const PARTITION_MAX = 2 ** 31 - 1;
 /** The last millisecond that a JavaScript date can say. */
 export const TIMESTAMP_MAX = 8.64e15;
 
-export const partitionSchema = z.int().min(0).max(PARTITION_MAX);
+const partitionSchema = z.int().min(0).max(PARTITION_MAX);
 
 /** RFC 3339 with a zone. */
 export const isoTimeSchema = z.iso
@@ -63,10 +63,8 @@ export function isWellFormed(text: string): boolean {
   return !/\p{Surrogate}/u.test(text);
 }
 
-export const textSchema = z
-  .string()
-  .refine((text) => isWellFormed(text), "holds half of a surrogate pair, which UTF-8 cannot say");
-export const base64Schema = z.base64("must be base64 (RFC 4648 section 4, padded)");
+const textSchema = z.string().refine((text) => isWellFormed(text), "holds half of a surrogate pair, which UTF-8 cannot say");
+const base64Schema = z.base64("must be base64 (RFC 4648 section 4, padded)");
 
 function object<Shape extends z.ZodRawShape>(strict: boolean, shape: Shape): z.ZodObject<Shape> {
   return (strict ? z.strictObject(shape) : z.object(shape)) as unknown as z.ZodObject<Shape>;

@@ -54,14 +54,6 @@ export async function begin(exchange: Exchange, append: Promise<unknown>): Promi
   answered = true;
 }
 
-/** What became of one record of a list. */
-export interface RecordOutcome {
-  readonly partition: number;
-  readonly offset: number;
-  readonly timestampMs: number | undefined;
-  readonly error: BrokerlessError | undefined;
-}
-
 /**
  * Appends each group to its partition. Groups fail or succeed by themselves; with an idempotency key they are all done
  * or none. Throws where all of them failed.

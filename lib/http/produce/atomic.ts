@@ -12,7 +12,7 @@ import { type ProduceQuery, partitionerFor, produceOptions } from "./options.ts"
 import { encodeGroups, requirePartitions } from "./to-topic.ts";
 
 /** The most partitions of one atomic append; the storage's transactions set it. */
-export const ATOMIC_PARTITIONS_MOST = 90;
+const ATOMIC_PARTITIONS_MOST = 90;
 
 export async function produceAtomically(exchange: Exchange<ProduceQuery>): Promise<Reply> {
   const { surface } = exchange;

@@ -303,6 +303,26 @@ describe("CloudEvents in", () => {
     expect([status, body.field]).toEqual([400, field]);
   });
 
+  test("an event's attributes tell one keyed request from another", async () => {
+    const topic = await freshTopic();
+    const event = (id: string) =>
+      ask(`${server.url}/topics/${topic}/events`, {
+        method: "POST",
+        headers: {
+          "idempotency-key": "k",
+          "ce-specversion": "1.0",
+          "ce-source": "/s",
+          "ce-type": "t",
+          "ce-id": id,
+          "content-type": "text/plain",
+        },
+        body: "data",
+      });
+    expect((await event("1")).body.base_offset).toBe(0);
+    expect((await event("1")).body.base_offset).toBe(0);
+    expect((await event("2")).body.code).toBe("idempotency_conflict");
+  });
+
   test("other media types are told what to send", async () => {
     const topic = await freshTopic();
     const other = await ask(`${server.url}/topics/${topic}/events`, jsonInit({}));
