@@ -4,8 +4,8 @@
  */
 import { invariant } from "../../base/assert.ts";
 import type { BrokerlessError } from "../../base/errors.ts";
-import { type Codecs, type CompressionName, decodeBatch, encodeBatch, type RecordInput } from "../../kafka/index.ts";
-import type { Appended, Completion, PendingRecord } from "./types.ts";
+import { type Codecs, type CompressionName, encodeBatch } from "../../kafka/index.ts";
+import type { Appended, PendingRecord } from "./types.ts";
 
 /** Who writes, and the sequence of the first record. */
 export interface BatchNumber {
@@ -41,24 +41,21 @@ export class Batch {
   cancelPause: (() => void) | undefined;
   readonly done: Promise<void>;
 
-  /** Until they are encoded. */
-  #records: RecordInput[] | undefined = [];
-  readonly #completions: Completion[];
+  readonly #records: PendingRecord[] = [];
   #bytes: Uint8Array | undefined;
   #markDone!: () => void;
 
-  constructor(topic: string, partition: number, createdAtMs: number, completions: Completion[] = []) {
+  constructor(topic: string, partition: number, createdAtMs: number) {
     this.topic = topic;
     this.partition = partition;
     this.createdAtMs = createdAtMs;
-    this.#completions = completions;
     this.done = new Promise((resolve) => {
       this.#markDone = resolve;
     });
   }
 
   get recordCount(): number {
-    return this.#completions.length;
+    return this.#records.length;
   }
 
   /** As it is sent. */
@@ -67,53 +64,44 @@ export class Batch {
     return this.#bytes;
   }
 
-  add(record: PendingRecord, completion: Completion): void {
-    invariant(this.#records !== undefined, "no record joins a batch that is encoded");
+  add(record: PendingRecord): void {
     this.#records.push(record);
-    this.#completions.push(completion);
     this.sizeBytes += record.sizeBytes;
   }
 
   /** Encodes under this number (undefined: not idempotent), again where it was encoded before. */
   encode(number: BatchNumber | undefined, encoding: Encoding): void {
-    this.#bytes = encodeBatch(this.#takeRecords(encoding.codecs), { ...encoding, ...number, timestampMs: this.createdAtMs });
-    this.#records = undefined;
+    this.#bytes = encodeBatch(this.#records, { ...encoding, ...number, timestampMs: this.createdAtMs });
     this.inDoubt = false;
     this.stale = false;
     this.afterDoubt = false;
   }
 
   /** Two batches with half of the records each, in order, to be encoded; this one is over, and done when both are. */
-  split(codecs: Codecs): [Batch, Batch] {
-    const records = this.#takeRecords(codecs);
-    const middle = records.length >> 1;
-    const halves: [Batch, Batch] = [this.#part(records, 0, middle), this.#part(records, middle, records.length)];
-    halves[0].sizeBytes = this.sizeBytes >> 1;
-    halves[1].sizeBytes = this.sizeBytes - halves[0].sizeBytes;
+  split(): [Batch, Batch] {
+    const middle = this.#records.length >> 1;
+    const halves: [Batch, Batch] = [this.#part(0, middle), this.#part(middle, this.#records.length)];
     void Promise.all(halves.map((half) => half.done)).then(this.#markDone);
     return halves;
   }
 
-  #part(records: readonly RecordInput[], from: number, to: number): Batch {
-    const part = new Batch(this.topic, this.partition, this.createdAtMs, this.#completions.slice(from, to));
-    part.#records = records.slice(from, to);
+  #part(from: number, to: number): Batch {
+    const part = new Batch(this.topic, this.partition, this.createdAtMs);
+    for (const record of this.#records.slice(from, to)) part.add(record);
     part.due = true;
     return part;
   }
 
   written({ baseOffset, logAppendTimeMs }: Pick<Appended, "baseOffset" | "logAppendTimeMs">): void {
-    for (let i = 0; i < this.#completions.length; i++) {
-      this.#completions[i]!.written(this.partition, baseOffset < 0 ? -1 : baseOffset + i, logAppendTimeMs);
+    for (let i = 0; i < this.#records.length; i++) {
+      const record = this.#records[i]!;
+      record.completion.written(record, this.partition, baseOffset < 0 ? -1 : baseOffset + i, logAppendTimeMs);
     }
     this.#markDone();
   }
 
   failed(error: BrokerlessError): void {
-    for (const completion of this.#completions) completion.failed(error);
+    for (const { completion, index } of this.#records) completion.failed(index, error);
     this.#markDone();
-  }
-
-  #takeRecords(codecs: Codecs): readonly RecordInput[] {
-    return this.#records ?? decodeBatch(this.bytes, 0, codecs);
   }
 }

@@ -1,7 +1,7 @@
 /** How many partitions topics have, as far as known, and the records that wait to learn it. */
 import type { BrokerlessError } from "../../base/errors.ts";
 import { pauseMs, type RetryOptions, sleep } from "../retry.ts";
-import type { Completion, PendingRecord } from "./types.ts";
+import type { PendingRecord } from "./types.ts";
 
 /** So old a number may be: a topic that grew is noticed after it (Kafka's metadata.max.age.ms). */
 const MAX_AGE_MS = 300_000;
@@ -10,7 +10,7 @@ interface Entry {
   partitionCount: number | undefined;
   askedAtMs: number;
   asking: Promise<void> | undefined;
-  waiting: { readonly record: PendingRecord; readonly completion: Completion }[];
+  waiting: PendingRecord[];
 }
 
 export interface DirectorySettings {
@@ -18,9 +18,9 @@ export interface DirectorySettings {
   readonly retry: RetryOptions;
   ask(topic: string): Promise<number>;
   /** A record goes on: the number of partitions is known. */
-  found(record: PendingRecord, completion: Completion, partitionCount: number): void;
+  found(record: PendingRecord, partitionCount: number): void;
   /** A record goes no further. */
-  lost(record: PendingRecord, completion: Completion, error: BrokerlessError): void;
+  lost(record: PendingRecord, error: BrokerlessError): void;
 }
 
 export class Directory {
@@ -32,7 +32,7 @@ export class Directory {
   }
 
   /** Hands the record on, at once where the number is known. Records of a topic keep their order. */
-  pass(record: PendingRecord, completion: Completion): void {
+  pass(record: PendingRecord): void {
     const entry = this.#entry(record.topic);
     if (entry.asking === undefined && Date.now() - entry.askedAtMs > MAX_AGE_MS) {
       entry.askedAtMs = Date.now();
@@ -40,8 +40,8 @@ export class Directory {
         entry.asking = undefined;
       });
     }
-    if (entry.partitionCount === undefined) entry.waiting.push({ record, completion });
-    else this.#settings.found(record, completion, entry.partitionCount);
+    if (entry.partitionCount === undefined) entry.waiting.push(record);
+    else this.#settings.found(record, entry.partitionCount);
   }
 
   /** What was known of the topic proved wrong: asks again before the next record. */
@@ -77,7 +77,7 @@ export class Directory {
         if (error.retriable && entry.partitionCount !== undefined) return;
         if (!mayComeBack) {
           this.#entries.delete(topic);
-          for (const { record, completion } of entry.waiting) this.#settings.lost(record, completion, error);
+          for (const record of entry.waiting) this.#settings.lost(record, error);
           return;
         }
         await sleep(pauseMs(attempt, error, retry, Math.random()));
@@ -85,6 +85,6 @@ export class Directory {
     }
     const waiting = entry.waiting;
     entry.waiting = [];
-    for (const { record, completion } of waiting) this.#settings.found(record, completion, entry.partitionCount);
+    for (const record of waiting) this.#settings.found(record, entry.partitionCount);
   }
 }

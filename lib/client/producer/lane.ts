@@ -11,7 +11,7 @@
 import { BrokerlessError } from "../../base/errors.ts";
 import { pauseMs, type RetryOptions } from "../retry.ts";
 import { Batch, type Encoding } from "./batch.ts";
-import type { Appended, Completion, PendingRecord } from "./types.ts";
+import type { Appended, PendingRecord } from "./types.ts";
 import { judge } from "./verdict.ts";
 
 export interface ProducerIdentity {
@@ -58,7 +58,7 @@ export class Lane {
     this.#settings = settings;
   }
 
-  add(record: PendingRecord, completion: Completion): void {
+  add(record: PendingRecord): void {
     let batch = this.#queue.at(-1);
     if (batch === undefined || (batch.recordCount > 0 && batch.sizeBytes + record.sizeBytes > this.#settings.batchSizeBytes)) {
       if (batch !== undefined) batch.due = true;
@@ -67,7 +67,7 @@ export class Lane {
       this.#linger(batch);
       this.#pump();
     }
-    batch.add(record, completion);
+    batch.add(record);
     if (batch.sizeBytes >= this.#settings.batchSizeBytes && !batch.due) {
       batch.due = true;
       this.#pump();
@@ -195,7 +195,7 @@ export class Lane {
         break;
       case "split": {
         const at = this.#flight.indexOf(batch);
-        this.#flight.splice(at, 1, ...batch.split(this.#settings.encoding.codecs));
+        this.#flight.splice(at, 1, ...batch.split());
         this.#renumberFrom(at);
         break;
       }

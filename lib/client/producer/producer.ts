@@ -12,7 +12,8 @@ import type { Completion, PendingRecord, ProducerOptions, ProducerRecord, Record
 
 const MAX_BATCH_BYTES = 64 * 1024 * 1024;
 
-type Waiting = { readonly record: PendingRecord; readonly completion: Completion } | { readonly passed: () => void };
+/** What waits for room: a record, or someone who wants to know when it was their turn. */
+type Waiting = PendingRecord | { readonly passed: () => void };
 
 export class Producer {
   readonly #connection: Connection;
@@ -60,11 +61,8 @@ export class Producer {
       deliveryTimeoutMs: this.#settings.deliveryTimeoutMs,
       retry: connection.retry,
       ask: (topic) => connection.partitionCount(topic),
-      found: (record, completion, partitionCount) => this.#place(record, completion, partitionCount),
-      lost: (record, completion, error) => {
-        completion.failed(error);
-        this.#release(record.sizeBytes);
-      },
+      found: (record, partitionCount) => this.#place(record, partitionCount),
+      lost: (record, error) => this.#lose(record, error),
     });
   }
 
@@ -74,11 +72,9 @@ export class Producer {
    */
   send(record: ProducerRecord): Promise<RecordMetadata> {
     return new Promise((resolve, reject) => {
-      const { topic, timestampMs = Date.now() } = record;
-      this.#take(record, timestampMs, {
-        written: (partition, offset, logAppendTimeMs) =>
-          resolve({ topic, partition, offset, timestampMs: logAppendTimeMs ?? timestampMs }),
-        failed: reject,
+      this.#take(record, 0, Date.now(), {
+        written: (pending, partition, offset, logAppendTimeMs) => resolve(metadata(pending, partition, offset, logAppendTimeMs)),
+        failed: (_, error) => reject(error),
       });
     });
   }
@@ -99,21 +95,20 @@ export class Producer {
         if (first === undefined) resolve(places);
         else reject(batchError(first.error, first.index, records.length, writtenCount));
       };
+      const completion: Completion = {
+        written: (pending, partition, offset, logAppendTimeMs) => {
+          places[pending.index] = metadata(pending, partition, offset, logAppendTimeMs);
+          writtenCount++;
+          answered();
+        },
+        failed: (index, error) => {
+          if (first === undefined || index < first.index) first = { index, error };
+          answered();
+        },
+      };
       if (records.length === 0) resolve(places);
-      records.forEach((record, index) => {
-        const { topic, timestampMs = Date.now() } = record;
-        this.#take(record, timestampMs, {
-          written: (partition, offset, logAppendTimeMs) => {
-            places[index] = { topic, partition, offset, timestampMs: logAppendTimeMs ?? timestampMs };
-            writtenCount++;
-            answered();
-          },
-          failed: (error) => {
-            if (first === undefined || index < first.index) first = { index, error };
-            answered();
-          },
-        });
-      });
+      const nowMs = Date.now();
+      for (let i = 0; i < records.length; i++) this.#take(records[i]!, i, nowMs, completion);
     });
   }
 
@@ -141,19 +136,19 @@ export class Producer {
     return this.close();
   }
 
-  #take(given: ProducerRecord, nowMs: number, completion: Completion): void {
+  #take(given: ProducerRecord, index: number, nowMs: number, completion: Completion): void {
     let record: PendingRecord;
     try {
       if (this.#closing !== undefined) throw new BrokerlessError("invalid_request", "the producer is closed");
-      record = pendingRecord(given, nowMs);
+      record = pendingRecord(given, nowMs, completion, index);
     } catch (error) {
-      completion.failed(error as Error);
+      completion.failed(index, error as Error);
       return;
     }
-    if (this.#waiting.size === 0 && this.#hasRoom(record)) this.#admit(record, completion);
+    if (this.#waiting.size === 0 && this.#hasRoom(record)) this.#admit(record);
     else {
       if (this.#waiting.size === 0) this.#hurry();
-      this.#waiting.push({ record, completion });
+      this.#waiting.push(record);
     }
   }
 
@@ -161,13 +156,13 @@ export class Producer {
     return this.#usedBytes === 0 || this.#usedBytes + record.sizeBytes <= this.#bufferBytes;
   }
 
-  #admit(record: PendingRecord, completion: Completion): void {
+  #admit(record: PendingRecord): void {
     this.#usedBytes += record.sizeBytes;
-    if (record.partition !== undefined) this.#lane(record.topic, record.partition).add(record, completion);
-    else this.#directory.pass(record, completion);
+    if (record.partition !== undefined) this.#lane(record.topic, record.partition).add(record);
+    else this.#directory.pass(record);
   }
 
-  #place(record: PendingRecord, completion: Completion, partitionCount: number): void {
+  #place(record: PendingRecord, partitionCount: number): void {
     let partition: number;
     try {
       partition = this.#partitioner(record, { partitionCount, sizeBytes: record.sizeBytes });
@@ -179,11 +174,15 @@ export class Producer {
         );
       }
     } catch (error) {
-      completion.failed(error as Error);
-      this.#release(record.sizeBytes);
+      this.#lose(record, error as Error);
       return;
     }
-    this.#lane(record.topic, partition).add(record, completion);
+    this.#lane(record.topic, partition).add(record);
+  }
+
+  #lose({ completion, index, sizeBytes }: PendingRecord, error: Error): void {
+    completion.failed(index, error);
+    this.#release(sizeBytes);
   }
 
   #release(sizeBytes: number): void {
@@ -197,9 +196,9 @@ export class Producer {
         next.passed();
         continue;
       }
-      if (!this.#hasRoom(next.record)) return;
+      if (!this.#hasRoom(next)) return;
       this.#waiting.shift();
-      this.#admit(next.record, next.completion);
+      this.#admit(next);
     }
   }
 
@@ -240,6 +239,15 @@ export class Producer {
     });
     return this.#identity;
   }
+}
+
+function metadata(
+  { topic, timestampMs }: PendingRecord,
+  partition: number,
+  offset: number,
+  logAppendTimeMs: number | undefined,
+): RecordMetadata {
+  return { topic, partition, offset, timestampMs: logAppendTimeMs ?? timestampMs };
 }
 
 function batchError(error: Error, recordIndex: number, records: number, writtenCount: number): BrokerlessError {

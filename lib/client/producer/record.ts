@@ -3,7 +3,7 @@ import { BrokerlessError } from "../../base/errors.ts";
 import type { RecordHeader } from "../../kafka/index.ts";
 import { invalid } from "../options.ts";
 import { toBytes } from "../text.ts";
-import type { PendingRecord, ProducerRecord } from "./types.ts";
+import type { Completion, PendingRecord, ProducerRecord } from "./types.ts";
 
 /** More than the varints of one record can take: lengths, deltas, attributes. */
 const RECORD_OVERHEAD_BYTES = 36;
@@ -11,7 +11,7 @@ const HEADER_OVERHEAD_BYTES = 10;
 const MAX_PARTITION = 2 ** 31 - 1;
 
 /** Throws `invalid_request` naming the field. */
-export function pendingRecord(record: ProducerRecord, nowMs: number): PendingRecord {
+export function pendingRecord(record: ProducerRecord, nowMs: number, completion: Completion, index: number): PendingRecord {
   const { topic, partition, timestampMs = nowMs } = record;
   if (typeof topic !== "string" || topic === "") throw invalid("topic", "must be the name of a topic", topic);
   if (partition !== undefined && !(Number.isSafeInteger(partition) && partition >= 0 && partition <= MAX_PARTITION)) {
@@ -28,7 +28,7 @@ export function pendingRecord(record: ProducerRecord, nowMs: number): PendingRec
   for (const header of headers ?? []) {
     sizeBytes += HEADER_OVERHEAD_BYTES + header.key.length * 3 + (header.value?.byteLength ?? 0);
   }
-  return { topic, key, value, headers, partition, timestampMs, sizeBytes };
+  return { topic, key, value, headers, partition, timestampMs, sizeBytes, completion, index };
 }
 
 function bytesOf(field: string, value: unknown): Uint8Array | null {

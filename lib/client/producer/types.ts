@@ -53,7 +53,7 @@ export interface RecordMetadata {
   readonly timestampMs: number;
 }
 
-/** A record as it waits to be encoded. */
+/** A record from the call that gave it until its answer. */
 export interface PendingRecord {
   readonly topic: string;
   readonly key: Uint8Array | null;
@@ -63,6 +63,9 @@ export interface PendingRecord {
   readonly timestampMs: number;
   /** At least what it adds to a batch. */
   readonly sizeBytes: number;
+  /** Who hears what became of it, and which one it is for them. */
+  readonly completion: Completion;
+  readonly index: number;
 }
 
 /** Where batches were written. */
@@ -75,8 +78,8 @@ export interface Appended {
   readonly duplicate: boolean;
 }
 
-/** Who hears what became of a record. Called once. */
+/** Who hears what became of the records of one call: once for each. */
 export interface Completion {
-  written(partition: number, offset: number, logAppendTimeMs: number | undefined): void;
-  failed(error: Error): void;
+  written(record: PendingRecord, partition: number, offset: number, logAppendTimeMs: number | undefined): void;
+  failed(index: number, error: Error): void;
 }

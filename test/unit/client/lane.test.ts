@@ -55,17 +55,24 @@ function laneWith(batchSizeBytes: number): Lane {
 async function send(letters: string): Promise<void> {
   for (const letter of letters) {
     const value = new TextEncoder().encode(letter);
-    lane.add(
-      { topic: "t", key: null, value, headers: undefined, partition: 0, timestampMs: 1, sizeBytes: 50 },
-      {
+    lane.add({
+      topic: "t",
+      key: null,
+      value,
+      headers: undefined,
+      partition: 0,
+      timestampMs: 1,
+      sizeBytes: 50,
+      index: 0,
+      completion: {
         written: () => {
           told[letter] = "written";
         },
-        failed: (error) => {
+        failed: (_, error) => {
           told[letter] = (error as BrokerlessError).outcome;
         },
       },
-    );
+    });
   }
   await settle();
 }
