@@ -9,6 +9,7 @@ import { systemClock } from "../storage/system/clock.ts";
 import { systemIds } from "../storage/system/ids.ts";
 import { formatAddress, requireLoopback } from "./address.ts";
 import { resolveConfig, type ServerConfig } from "./config.ts";
+import { startJobs } from "./jobs.ts";
 import { listen, stopListening } from "./listen.ts";
 import { ProcessMetrics } from "./metrics.ts";
 import type { RunningServer, ServerOptions } from "./types.ts";
@@ -33,7 +34,7 @@ export async function startServer(options: ServerOptions = {}): Promise<RunningS
   const ids = options.ids ?? systemIds(clock);
   const metrics = new ProcessMetrics();
   const say = options.onLine ?? (() => {});
-  const ground = await openGround(options, config, clock, ids, metrics);
+  const ground = await openGround(options, config, clock, ids, metrics, say);
   const stopping = new AbortController();
   try {
     const clusterId = await ground.log.clusterId();
@@ -91,6 +92,7 @@ async function openGround(
   clock: Clock,
   ids: Ids,
   metrics: Metrics,
+  say: (line: string) => void,
 ): Promise<Ground> {
   if (options.log !== undefined) {
     const { log } = options;
@@ -98,6 +100,7 @@ async function openGround(
   }
   const storage = await openStorage(options.storage ?? "embedded", config, clock, metrics);
   const log = createLog({ storage, clock, ids, metrics, codecs: nodeCodecs, doorbell: localDoorbell(clock), soon });
+  const stopJobs = startJobs({ storage, clock, ids, metrics, say });
   return {
     log,
     durability: storage.durability,
@@ -105,6 +108,7 @@ async function openGround(
     ready: () => storage.table.get({ pk: "META", sk: "cluster" }),
     close: async () => {
       await log.close();
+      await stopJobs();
       await storage.close();
     },
   };

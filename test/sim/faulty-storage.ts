@@ -4,7 +4,7 @@ import { StorageError } from "../../lib/ports/index.ts";
 import type { Process, World } from "./world.ts";
 
 export function faultyStorage(truth: Storage, world: World, process: Process): Storage {
-  const { table, blobs } = truth;
+  const { table, blobs, bucket } = truth;
   const read = <T>(name: string, run: () => Promise<T>): Promise<T> => world.step(process, name, false, run);
   const write = <T>(name: string, run: () => Promise<T>): Promise<T> => world.step(process, name, true, run);
 
@@ -48,6 +48,14 @@ export function faultyStorage(truth: Storage, world: World, process: Process): S
   return {
     ...truth,
     maxConcurrentCommits: 2,
+    bucket: {
+      put: (key, body, options) => write(`put ${key}`, () => bucket.put(key, body, options)),
+      get: (key, slice) => read(`get ${key}`, () => bucket.get(key, slice)),
+      delete: (keys) => write("delete objects", () => bucket.delete(keys)),
+      list: (prefix, options) => bucket.list(prefix, options),
+      concat: (keys, into) => write(`concat ${into}`, () => bucket.concat(keys, into)),
+      presign: (key, method, ttlMs) => bucket.presign(key, method, ttlMs),
+    },
     table: steps,
     blobs: {
       place: (sizeBytes) => (sizeBytes > 400 ? 1 : 0),

@@ -1,7 +1,8 @@
 /** One simulation: a storage, some processes over it, clients that use them, and the check of what they were told. */
 import { batchHeaders, decodeBatch, type KafkaRecord } from "../../lib/kafka/index.ts";
 import { createLog, type LogApi } from "../../lib/log/index.ts";
-import type { Doorbell, Storage } from "../../lib/ports/index.ts";
+import { roll } from "../../lib/log/jobs/index.ts";
+import { type Doorbell, type Storage, StorageError } from "../../lib/ports/index.ts";
 import { memoryStorage } from "../../lib/storage/memory/index.ts";
 import { atomicClient, idempotentProducer, isSetback, keyedClient, plainProducer, reader } from "./clients.ts";
 import { faultyStorage } from "./faulty-storage.ts";
@@ -10,6 +11,8 @@ import { CALM, Crashed, Process, World } from "./world.ts";
 
 /** Small, so that runs are many and producers come and go. */
 const SMALL = { runRefs: 4, producersKept: 2, producersMost: 6, producerIdleMs: 500 };
+/** Writers give up waiting for an answer after 20 s; their refs must be found as long. */
+const SMALL_ROLLS = { graceMs: 30_000, segmentBytes: 600, runsMost: 3 };
 const STEPS_MOST = 20_000;
 
 interface Running {
@@ -54,6 +57,8 @@ export class Simulation {
       keyedClient(this, "keyed", world.below(6)),
       atomicClient(this, "atomic", world.below(5)),
     ];
+    void this.#roller();
+    void this.#roller();
     const readers = Array.from({ length: this.partitions }, (_, p) => reader(this, p));
     await this.#finish(clients);
     world.faults = CALM;
@@ -105,6 +110,24 @@ export class Simulation {
 
   pause(): Promise<void> {
     return this.world.clock(undefined).sleep(this.world.below(60));
+  }
+
+  /** Rolls again and again, in a process of its own, which is started anew when it dies. */
+  async #roller(): Promise<void> {
+    while (!this.stopping) {
+      const { world } = this;
+      const process = new Process(`roller${this.#started++}`, 0);
+      const storage = faultyStorage(this.#sabotage(this.#truth), world, process);
+      const parts = { storage, clock: world.clock(process), ids: world.ids(process), policy: SMALL_ROLLS };
+      while (!this.stopping && !process.crashed) {
+        try {
+          await Promise.race([roll(parts, world.nowMs + 1000), process.onCrash.promise]);
+        } catch (error) {
+          if (!(error instanceof Crashed) && !(error instanceof StorageError)) throw error;
+        }
+        await this.pause();
+      }
+    }
   }
 
   #start(): Running {

@@ -90,6 +90,12 @@ function batchSizeAt(bytes: Uint8Array, at: number): number {
   return sizeBytes;
 }
 
+/** The size of the batch whose first 61 bytes are there, whether or not the rest of it is. */
+export function batchSizeOf(bytes: Uint8Array, at: number): number {
+  invariant(at + BATCH_OVERHEAD_BYTES <= bytes.byteLength, "the header of the batch is whole");
+  return readInt32(bytes, at + LENGTH_AT) + LENGTH_OVERHEAD_BYTES;
+}
+
 /** The headers of batches that follow each other. Throws where {@link readBatchHeader} does, so for a cut one at the end. */
 export function* batchHeaders(bytes: Uint8Array): Generator<BatchHeader> {
   for (let at = 0; at < bytes.byteLength; ) {

@@ -18,7 +18,7 @@ import type { Claim } from "./claim.ts";
 import { type PreparedCommit, prepareCommit } from "./commit.ts";
 import { findDuplicate } from "./duplicates.ts";
 import type { Lane } from "./lane.ts";
-import { baseOffsetInRuns, settleUnknown } from "./outcome.ts";
+import { baseOffsetBehindTail, settleUnknown } from "./outcome.ts";
 import { type SealPolicy, sealWhenDue } from "./seal.ts";
 
 const ATTEMPTS_MOST = 20;
@@ -48,7 +48,7 @@ export async function appendAll(
   const { storage, clock, ids } = to;
   for (let attempt = 0; attempt < ATTEMPTS_MOST; attempt++) {
     await Promise.all(parts.map(({ lane, prepared }) => lane.lookUp(storage.table, producersOf(prepared), true)));
-    const judged = judgeAll(parts);
+    const judged = judgeAll(parts, claim);
     if (judged === "duplicates") return Promise.all(parts.map((part) => answerDuplicate(part, to)));
     const prepared = prepareCommit(judged, storage, clock, ids);
     const blobIds = judged.map((_, i) => (prepared.blobs[i] ?? (prepared.blobs[0] as PutBlob)).id);
@@ -74,7 +74,7 @@ function producersOf(prepared: PreparedBatches): number[] {
   return prepared.batches.map((batch) => batch.producerId).filter((id) => id >= 0);
 }
 
-function judgeAll(parts: readonly AtomicPart[]): LaneBatch[] | "duplicates" {
+function judgeAll(parts: readonly AtomicPart[], claim: Claim | undefined): LaneBatch[] | "duplicates" {
   let duplicates = 0;
   const batches = parts.map((part) => {
     const { topic, lane, prepared, logAppendTime } = part;
@@ -84,7 +84,7 @@ function judgeAll(parts: readonly AtomicPart[]): LaneBatch[] | "duplicates" {
       topic,
       prepared,
       logAppendTime,
-      claim: undefined,
+      claim,
       attempts: 0,
       judgedAfresh: true,
       resolve() {},
@@ -184,7 +184,7 @@ export async function committedOffsets(
         if (item !== undefined) lane.saw(item);
         const found =
           (item && baseOffsetInTail(decodeHead(item), blobId)) ??
-          (await baseOffsetInRuns(storage.table, lane, blobId, fromOffsets[i] as number));
+          (await baseOffsetBehindTail(storage.table, lane, blobId, fromOffsets[i] as number));
         if (found === undefined) throw new StorageError("unavailable", `partition ${lane.partition} is gone`);
         return found;
       }),
@@ -201,7 +201,14 @@ async function answerDuplicate({ topic, lane, prepared }: AtomicPart, { storage,
   return {
     topic: topic.name,
     partition: lane.partition,
-    baseOffset: await findDuplicate(storage.table, reader, lane, prepared),
+    baseOffset: await findDuplicate(
+      storage.table,
+      reader,
+      topic,
+      lane,
+      prepared,
+      lane.producer(prepared.batches[0]?.producerId ?? -1).state?.baseOffset ?? -1,
+    ),
     recordCount: prepared.recordCount,
     logAppendTimeMs: undefined,
     logStartOffset: lane.head?.start ?? 0,

@@ -109,7 +109,7 @@ export class Committer {
       }
       lane.queue.shift();
       if (verdict.kind === "refused") pending.reject(verdict.error);
-      else if (verdict.kind === "duplicate") void this.#answerDuplicate(lane, pending);
+      else if (verdict.kind === "duplicate") void this.#answerDuplicate(lane, pending, verdict.state.baseOffset);
       else {
         batch.add(pending);
         if (pending.claim !== undefined) break;
@@ -146,9 +146,16 @@ export class Committer {
     for (const pending of lane.queue.splice(0)) pending.reject(error);
   }
 
-  async #answerDuplicate(lane: Lane, pending: Pending): Promise<void> {
+  async #answerDuplicate(lane: Lane, pending: Pending, lastBase: number): Promise<void> {
     try {
-      const baseOffset = await findDuplicate(this.#parts.storage.table, this.#parts.reader, lane, pending.prepared);
+      const baseOffset = await findDuplicate(
+        this.#parts.storage.table,
+        this.#parts.reader,
+        pending.topic,
+        lane,
+        pending.prepared,
+        lastBase,
+      );
       this.#parts.metrics.count("append_duplicates_total");
       pending.resolve({
         topic: pending.topic.name,

@@ -9,6 +9,7 @@
  */
 import { BrokerlessError } from "../../base/errors.ts";
 import { type Clock, type Item, StorageError, type Table } from "../../ports/index.ts";
+import { carriedKey, decodeCarried } from "../items/carried.ts";
 import { baseOffsetInTail, decodeHead } from "../items/head.ts";
 import { refIsOf, refRecordCount } from "../items/ref.ts";
 import { decodeRun, runRange } from "../items/run.ts";
@@ -37,7 +38,8 @@ export async function settleUnknown(
     try {
       const item = await raiseFloor(table, lane, blobId);
       if (item === undefined) return { kind: "gone" };
-      const baseOffset = baseOffsetInTail(decodeHead(item), blobId) ?? (await baseOffsetInRuns(table, lane, blobId, fromOffset));
+      const baseOffset =
+        baseOffsetInTail(decodeHead(item), blobId) ?? (await baseOffsetBehindTail(table, lane, blobId, fromOffset));
       return baseOffset === undefined ? { kind: "not_applied", head: item } : { kind: "applied", baseOffset, head: item };
     } catch (error) {
       if (!(error instanceof StorageError)) throw error;
@@ -71,8 +73,11 @@ async function raiseFloor(table: Table, lane: Lane, blobId: Uint8Array): Promise
   }
 }
 
-/** The base offset of a blob in the runs that end at or after `fromOffset`; undefined when none of them has it. */
-export async function baseOffsetInRuns(
+/**
+ * The base offset of a blob that is not in the tail: from the runs that end at or after `fromOffset`, or from the note
+ * that the roller left of a keyed request; undefined when neither has it.
+ */
+export async function baseOffsetBehindTail(
   table: Table,
   lane: Lane,
   blobId: Uint8Array,
@@ -86,5 +91,7 @@ export async function baseOffsetInRuns(
       base += refRecordCount(ref);
     }
   }
-  return undefined;
+  // The note is written before the run goes: looked for in this order, one of them is found.
+  const carried = await table.get(carriedKey(lane.topicId, lane.partition, blobId));
+  return carried && decodeCarried(carried);
 }

@@ -14,9 +14,9 @@ import { FORMAT_VERSION } from "./format.ts";
 import { partitionName } from "./head.ts";
 
 /** Marks are spread over this many partition keys. */
-const WORK_SHARDS = 8;
+export const WORK_SHARDS = 8;
 
-function workKey(topicId: string, partition: number): Key {
+export function workKey(topicId: string, partition: number): Key {
   let hash = partition;
   for (let i = 0; i < topicId.length; i++) hash = (hash * 31 + topicId.charCodeAt(i)) | 0;
   return { pk: `WORK#${(hash >>> 0) % WORK_SHARDS}`, sk: partitionName(topicId, partition) };

@@ -1,13 +1,16 @@
 /** Offsets by time (KIP-79, KIP-734), exact to the record: refs tell which bytes can hold it, records decide. */
 import { BrokerlessError } from "../../base/errors.ts";
 import { batchHeaders, type Codecs, forEachRecord } from "../../kafka/index.ts";
+import { offsetOfTime } from "../items/segment.ts";
 import { unknownTopic } from "../topics.ts";
 import type { OffsetAnswer, Topic } from "../types.ts";
-import type { LocatedRef } from "./locate.ts";
+import type { Located } from "./locate.ts";
 import type { Reader } from "./reader.ts";
 
 const NONE: OffsetAnswer = { offset: -1, timestampMs: -1 };
 const LOOKS = 8;
+/** Bytes looked through at once. */
+const CHUNK_BYTES = 4 * 2 ** 20;
 
 /** The first record at or after `timestampMs`; `undefined` asks for the first one with the largest timestamp of all. */
 export async function offsetByTime(
@@ -21,9 +24,8 @@ export async function offsetByTime(
     const head = await reader.head(topic.id, partition);
     if (head === undefined) throw unknownTopic(topic.name);
     if (head.start === head.next) return NONE;
-    const refs = await reader.allRefs(topic, partition, head.start, head);
-    if (refs === undefined) continue;
-    const answer = await search(reader, codecs, refs, head.start, timestampMs);
+    const pieces = await reader.allPieces(topic, partition, head.start, head);
+    const answer = pieces && (await search({ reader, codecs, topic, partition, start: head.start }, pieces, timestampMs));
     if (answer !== undefined) return answer;
   }
   throw new BrokerlessError("unavailable", `topic "${topic.name}" partition ${partition}: the index is being rewritten`, {
@@ -31,29 +33,57 @@ export async function offsetByTime(
   });
 }
 
-/** Undefined when a blob has gone meanwhile. */
+interface Place {
+  readonly reader: Reader;
+  readonly codecs: Codecs;
+  readonly topic: Topic;
+  readonly partition: number;
+  /** Log start offset: records below it do not count. */
+  readonly start: number;
+}
+
+/** Undefined when bytes have gone meanwhile. */
 async function search(
-  reader: Reader,
-  codecs: Codecs,
-  refs: readonly LocatedRef[],
-  start: number,
+  place: Place,
+  pieces: readonly Located[],
   timestampMs: number | undefined,
 ): Promise<OffsetAnswer | undefined> {
-  const live = refs.filter(({ ref, base }) => base + ref.recordCount > start);
+  const live = pieces.filter(({ end }) => end > place.start);
   const candidates =
     timestampMs === undefined
-      ? [...live].sort((a, b) => b.ref.maxTimestampMs - a.ref.maxTimestampMs || a.base - b.base)
-      : live.filter(({ ref }) => ref.maxTimestampMs >= timestampMs);
+      ? live.toSorted((a, b) => b.maxTimestampMs - a.maxTimestampMs || a.base - b.base)
+      : live.filter(({ maxTimestampMs }) => maxTimestampMs >= timestampMs);
   let best: OffsetAnswer = NONE;
-  for (const one of candidates) {
+  for (const piece of candidates) {
     // Sorted by their largest: nothing that follows can beat what was found.
-    if (timestampMs === undefined && best.offset >= 0 && one.ref.maxTimestampMs <= best.timestampMs) break;
-    const bytes = await reader.bytesOf(one);
-    if (bytes === undefined) return undefined;
-    const found = timestampMs === undefined ? latestIn(bytes, codecs, start) : firstAtOrAfter(bytes, codecs, start, timestampMs);
+    if (timestampMs === undefined && best.offset >= 0 && piece.maxTimestampMs <= best.timestampMs) break;
+    const found = await searchPiece(place, piece, timestampMs);
+    if (found === "gone") return undefined;
     if (found === undefined) continue;
     if (timestampMs !== undefined) return found;
-    if (found.timestampMs > best.timestampMs || best.offset < 0) best = found;
+    if (best.offset < 0 || found.timestampMs > best.timestampMs) best = found;
+  }
+  return best;
+}
+
+async function searchPiece(
+  place: Place,
+  piece: Located,
+  timestampMs: number | undefined,
+): Promise<OffsetAnswer | undefined | "gone"> {
+  const { reader, codecs, topic, partition, start } = place;
+  const skipped = piece.kind === "segment" && timestampMs !== undefined ? offsetOfTime(piece.segment, timestampMs) : piece.base;
+  let best: OffsetAnswer | undefined;
+  for (let offset = Math.max(start, skipped); offset < piece.end; ) {
+    const part = await reader.batchesOf(topic, partition, piece, offset, CHUNK_BYTES);
+    if (part === undefined) return "gone";
+    if (part.nextOffset <= offset) break;
+    const found =
+      timestampMs === undefined ? latestIn(part.bytes, codecs, start) : firstAtOrAfter(part.bytes, codecs, start, timestampMs);
+    if (found !== undefined && timestampMs !== undefined) return found;
+    if (found !== undefined && (best === undefined || found.timestampMs > best.timestampMs)) best = found;
+    if (best !== undefined && best.timestampMs >= piece.maxTimestampMs) break;
+    offset = part.nextOffset;
   }
   return best;
 }

@@ -1,69 +1,89 @@
 /**
- * Where the bytes of a range of offsets are: refs of the tail, and of runs before it.
+ * Where the bytes of a range of offsets are: in segments, then in the blobs that runs and the tail refer to.
  *
  * L1  What is found begins at or below the offset wanted and has no gap. If it does not, the index has moved since the
  *     head was read: read both again, in this order.
+ * L2  A run that a segment covers is void: the segment wins.
  */
 import type { KeyedItem } from "../../ports/index.ts";
 import type { Head } from "../items/head.ts";
 import { type Ref, unpackRef } from "../items/ref.ts";
 import { decodeRun } from "../items/run.ts";
+import { decodeSegment, type Segment } from "../items/segment.ts";
 
 /** A ref and the offset of its first record. */
 export interface LocatedRef {
-  readonly ref: Ref;
+  readonly kind: "ref";
   readonly base: number;
+  /** One after its last offset. */
+  readonly end: number;
+  readonly maxTimestampMs: number;
+  readonly ref: Ref;
 }
 
-/** All refs of these runs, in order, up to the first gap. */
-export function refsOfRuns(items: readonly KeyedItem[]): LocatedRef[] {
-  const located: LocatedRef[] = [];
-  let next: number | undefined;
-  for (const { item } of items) {
-    const run = decodeRun(item);
-    if (next !== undefined && run.base !== next) break;
-    next = appendRefs(located, run.refs, run.base);
-  }
-  return located;
+export interface LocatedSegment {
+  readonly kind: "segment";
+  readonly base: number;
+  readonly end: number;
+  readonly maxTimestampMs: number;
+  readonly segment: Segment;
 }
+
+export type Located = LocatedRef | LocatedSegment;
 
 /** All refs of the tail. */
 export function refsOfTail(head: Head): LocatedRef[] {
-  const located: LocatedRef[] = [];
-  appendRefs(located, head.tail, head.tailBase);
-  return located;
+  return located(head.tail, head.tailBase);
 }
 
-function appendRefs(to: LocatedRef[], packed: readonly Uint8Array[], base: number): number {
-  for (const one of packed) {
+/** All refs of one run. */
+export function refsOfRun({ item }: KeyedItem): LocatedRef[] {
+  const run = decodeRun(item);
+  return located(run.refs, run.base);
+}
+
+function located(packed: readonly Uint8Array[], base: number): LocatedRef[] {
+  return packed.map((one) => {
     const ref = unpackRef(one);
-    to.push({ ref, base });
-    base += ref.recordCount;
-  }
-  return base;
+    const at = { kind: "ref", base, end: base + ref.recordCount, maxTimestampMs: ref.maxTimestampMs, ref } as const;
+    base = at.end;
+    return at;
+  });
 }
 
-/** The refs of runs, and then those of the tail that follow them without a gap. */
-export function joinTail(runs: readonly LocatedRef[], head: Head): LocatedRef[] {
-  const last = runs.at(-1);
-  if (last === undefined) return [];
-  const end = last.base + last.ref.recordCount;
-  const tail = refsOfTail(head).filter((one) => one.base >= end);
-  return tail[0]?.base === end ? [...runs, ...tail] : [...runs];
+/** Segments, runs and the tail as one sequence without a gap or overlap, from the first of them on. */
+export function sequence(segments: readonly KeyedItem[], runs: readonly KeyedItem[], head: Head): Located[] {
+  const pieces: Located[] = segments.map(({ key, item }) => {
+    const segment = decodeSegment(key, item);
+    const { base, last, maxTimestampMs } = segment;
+    return { kind: "segment", base, end: last + 1, maxTimestampMs, segment };
+  });
+  const covered = pieces.at(-1)?.end ?? 0;
+  const refs = [...runs.flatMap(refsOfRun), ...refsOfTail(head)].filter(({ base }) => base >= covered);
+  // Runs may reach into the tail (void ones do): what begins where the one before it ends is the one that counts.
+  const found: Located[] = [];
+  for (const piece of [...pieces, ...refs]) {
+    const next = found.at(-1)?.end;
+    if (next !== undefined && piece.base < next) continue;
+    if (next !== undefined && piece.base > next) break;
+    found.push(piece);
+  }
+  return found;
 }
 
 /**
  * Those that a read from `offset` of about `maxBytes` needs: at least the one that holds the offset. Undefined when none
  * of them holds it.
  */
-export function select(located: readonly LocatedRef[], offset: number, maxBytes: number): LocatedRef[] | undefined {
-  const first = located.findIndex(({ ref, base }) => base <= offset && offset < base + ref.recordCount);
+export function select(pieces: readonly Located[], offset: number, maxBytes: number): Located[] | undefined {
+  const first = pieces.findIndex(({ base, end }) => base <= offset && offset < end);
   if (first < 0) return undefined;
-  let end = first;
+  let upTo = first;
   let sizeBytes = 0;
   do {
-    sizeBytes += (located[end] as LocatedRef).ref.sizeBytes;
-    end++;
-  } while (end < located.length && sizeBytes < maxBytes);
-  return located.slice(first, end);
+    const piece = pieces[upTo] as Located;
+    sizeBytes += piece.kind === "ref" ? piece.ref.sizeBytes : piece.segment.sizeBytes;
+    upTo++;
+  } while (upTo < pieces.length && sizeBytes < maxBytes);
+  return pieces.slice(first, upTo);
 }

@@ -6,16 +6,19 @@ import { BrokerlessError } from "../../base/errors.ts";
 import type { Clock, Doorbell, Storage } from "../../ports/index.ts";
 import { decodeHead, type Head, headKey, partitionKey, partitionName } from "../items/head.ts";
 import { runRange } from "../items/run.ts";
+import { segmentObject, segmentRange } from "../items/segment.ts";
 import { storageStep } from "../storage-errors.ts";
 import { unknownTopic } from "../topics.ts";
 import type { ReadResult, Topic } from "../types.ts";
-import { assemble } from "./assemble.ts";
-import { joinTail, type LocatedRef, refsOfRuns, refsOfTail, select } from "./locate.ts";
+import { type Assembled, assemble } from "./assemble.ts";
+import { type Located, type LocatedRef, refsOfTail, select, sequence } from "./locate.ts";
+import { segmentBytes } from "./segment-bytes.ts";
 
 /** How often a read looks again when the index moves under it. */
 const LOOKS = 8;
-/** Runs asked for in one query. */
+/** Runs and segments asked for in one query. */
 const RUNS_MOST = 64;
+const SEGMENTS_MOST = 4;
 
 export interface ReaderParts {
   readonly storage: Storage;
@@ -45,7 +48,7 @@ export class Reader {
       if (offset === head.next)
         return { batches: [], sizeBytes: 0, nextOffset: offset, logStartOffset: head.start, logEndOffset: head.next };
       const located = await this.#locate(topic, partition, head, offset, maxBytes);
-      const found = located && (await this.#fetch(located, offset, maxBytes));
+      const found = located && (await this.#fetch(topic, partition, located, offset, maxBytes));
       if (found !== undefined) return { ...found, logStartOffset: head.start, logEndOffset: head.next };
       if (look > 0) await this.#parts.clock.sleep(2 ** look);
     }
@@ -88,48 +91,60 @@ export class Reader {
     return signal?.aborted === true ? last : this.read(topic, partition, offset, maxBytes);
   }
 
-  /** Every ref from the one that holds `offset` to the end, in order; for searches by time. */
-  async allRefs(topic: Topic, partition: number, offset: number, head: Head): Promise<LocatedRef[] | undefined> {
-    if (offset >= head.tailBase) return refsOfTail(head);
-    const items = await storageStep("read the index", () =>
-      this.#parts.storage.table.range(partitionKey(topic.id, partition), runRange(offset)),
-    );
-    const located = joinTail(refsOfRuns(items), head);
-    const first = located[0];
-    const last = located.at(-1);
-    const whole =
-      first !== undefined && last !== undefined && first.base <= offset && last.base + last.ref.recordCount >= head.next;
-    return whole ? located : undefined;
+  /** Every piece of the log from the one that holds `offset` to the end; undefined when the index moves. */
+  async allPieces(topic: Topic, partition: number, offset: number, head: Head): Promise<Located[] | undefined> {
+    const pieces = await this.#pieces(topic, partition, head, offset, undefined, undefined);
+    const whole = (pieces[0]?.base ?? Number.POSITIVE_INFINITY) <= offset && (pieces.at(-1)?.end ?? 0) >= head.next;
+    return whole ? pieces : undefined;
   }
 
-  /** The whole bytes of one ref, with their offsets; undefined when the blob is gone. */
-  async bytesOf(located: LocatedRef): Promise<Uint8Array | undefined> {
-    return (await this.#fetch([located], located.base, Number.POSITIVE_INFINITY))?.batches[0];
+  /** Batches of one piece from `offset` on, at least one and at most about `maxBytes`; undefined when its bytes are gone. */
+  async batchesOf(
+    topic: Topic,
+    partition: number,
+    piece: Located,
+    offset: number,
+    maxBytes: number,
+  ): Promise<Assembled | undefined> {
+    if (piece.kind === "ref") {
+      const [blob] = await this.#blobs([piece]);
+      return blob && assemble(blob, piece, offset, maxBytes);
+    }
+    const key = segmentObject(topic.id, partition, piece.segment);
+    return storageStep("read a segment", () => segmentBytes(this.#parts.storage.bucket, key, piece.segment, offset, maxBytes));
   }
 
-  async #locate(
+  async #locate(topic: Topic, partition: number, head: Head, offset: number, maxBytes: number): Promise<Located[] | undefined> {
+    if (offset >= head.tailBase) return select(refsOfTail(head), offset, maxBytes);
+    const runs = Math.max(2, Math.min(RUNS_MOST, Math.ceil(maxBytes / 65_536)));
+    return select(await this.#pieces(topic, partition, head, offset, runs, SEGMENTS_MOST), offset, maxBytes);
+  }
+
+  /** The index from `offset` on, as one sequence. Two queries side by side. */
+  async #pieces(
     topic: Topic,
     partition: number,
     head: Head,
     offset: number,
-    maxBytes: number,
-  ): Promise<LocatedRef[] | undefined> {
-    if (offset >= head.tailBase) return select(refsOfTail(head), offset, maxBytes);
-    const limit = Math.max(2, Math.min(RUNS_MOST, Math.ceil(maxBytes / 65_536)));
-    const items = await storageStep("read the index", () =>
-      this.#parts.storage.table.range(partitionKey(topic.id, partition), { ...runRange(offset), limit }),
+    runsMost: number | undefined,
+    segmentsMost: number | undefined,
+  ): Promise<Located[]> {
+    if (offset >= head.tailBase) return refsOfTail(head);
+    const { table } = this.#parts.storage;
+    const pk = partitionKey(topic.id, partition);
+    const [segments, runs] = await storageStep("read the index", () =>
+      Promise.all([
+        table.range(pk, { ...segmentRange(offset), ...(segmentsMost === undefined ? {} : { limit: segmentsMost }) }),
+        table.range(pk, { ...runRange(offset), ...(runsMost === undefined ? {} : { limit: runsMost }) }),
+      ]),
     );
-    return select(joinTail(refsOfRuns(items), head), offset, maxBytes);
+    return sequence(segments, runs, head);
   }
 
-  async #fetch(
-    located: readonly LocatedRef[],
-    offset: number,
-    maxBytes: number,
-  ): Promise<Pick<ReadResult, "batches" | "sizeBytes" | "nextOffset"> | undefined> {
-    const blobs = await storageStep("read records", () =>
+  #blobs(refs: readonly LocatedRef[]): Promise<(Uint8Array | undefined)[]> {
+    return storageStep("read records", () =>
       this.#parts.storage.blobs.read(
-        located.map(({ ref }) => ({
+        refs.map(({ ref }) => ({
           id: ref.blobId,
           place: ref.place,
           from: ref.positionBytes,
@@ -137,24 +152,42 @@ export class Reader {
         })),
       ),
     );
+  }
+
+  /** The bytes of these pieces, side by side, cut at about `maxBytes`; undefined when those of the first are gone. */
+  async #fetch(
+    topic: Topic,
+    partition: number,
+    pieces: readonly Located[],
+    offset: number,
+    maxBytes: number,
+  ): Promise<Pick<ReadResult, "batches" | "sizeBytes" | "nextOffset"> | undefined> {
+    const refs = pieces.filter((piece) => piece.kind === "ref");
+    const [blobs, parts] = await Promise.all([
+      refs.length === 0 ? [] : this.#blobs(refs),
+      Promise.all(
+        pieces.map((piece) =>
+          piece.kind === "ref" ? undefined : this.batchesOf(topic, partition, piece, Math.max(offset, piece.base), maxBytes),
+        ),
+      ),
+    ]);
     const batches: Uint8Array[] = [];
     let sizeBytes = 0;
     let nextOffset = offset;
-    for (const [i, one] of located.entries()) {
-      const blob = blobs[i];
-      if (blob === undefined) {
+    for (const [i, piece] of pieces.entries()) {
+      const room = batches.length === 0 ? maxBytes : maxBytes - sizeBytes;
+      if (room <= 0) break;
+      const blob = piece.kind === "ref" ? blobs[refs.indexOf(piece)] : undefined;
+      const part = piece.kind === "ref" ? blob && assemble(blob, piece, offset, room) : parts[i];
+      if (part === undefined) {
         if (batches.length > 0) break;
         return undefined;
       }
-      const room = batches.length === 0 ? maxBytes : maxBytes - sizeBytes;
-      if (room <= 0) break;
-      const part = assemble(blob, one, offset, room);
-      const cut = part.nextOffset < one.base + one.ref.recordCount;
       if (batches.length > 0 && part.bytes.byteLength > room) break;
       if (part.bytes.byteLength > 0) batches.push(part.bytes);
       sizeBytes += part.bytes.byteLength;
       nextOffset = part.nextOffset;
-      if (cut) break;
+      if (nextOffset < piece.end) break;
     }
     return { batches, sizeBytes, nextOffset };
   }

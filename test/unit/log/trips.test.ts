@@ -95,7 +95,7 @@ test.each([40, 400])("a read from before the tail is three trips, with %d append
     const { answer, trips } = await counted.lockstep.tripsOf(() => counted.log.read({ topic: "t", partition: 0, offset }));
     expect(answer.nextOffset).toBeGreaterThan(offset);
     expect(trips).toBe(3);
-    expect(what(counted)).toEqual(["get", "range", "read blobs"]);
+    expect(what(counted)).toEqual(["get", "range", "range", "read blobs"]);
   }
 });
 

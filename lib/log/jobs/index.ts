@@ -1,0 +1,20 @@
+/** The jobs behind the writers: each can die at any point, be run again, and run twice at once. */
+import { type RollParts, type RollReport, rollPartition } from "./roll.ts";
+import { markedPartitions } from "./work.ts";
+
+export { ROLL_POLICY, type RollPolicy } from "./plan-roll.ts";
+export type { RollParts, RollReport };
+
+/** Rolls every partition that is marked, until the time is over (on the clock's `monotonicMs`) or `signal` aborts. */
+export async function roll(parts: RollParts, untilMs: number, signal?: AbortSignal): Promise<RollReport> {
+  const total = { segments: 0, records: 0, sizeBytes: 0, left: false };
+  for (const { topicId, partition } of await markedPartitions(parts.storage.table)) {
+    if (signal?.aborted === true) break;
+    const one = await rollPartition(parts, topicId, partition, untilMs);
+    total.segments += one.segments;
+    total.records += one.records;
+    total.sizeBytes += one.sizeBytes;
+    total.left ||= one.left;
+  }
+  return total;
+}

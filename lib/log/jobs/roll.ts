@@ -1,0 +1,218 @@
+/**
+ * The roller: turns runs into segments.
+ *
+ * Steps, and what a crash between them leaves:
+ * 1. note where keyed requests ended up (their claims may still be open); then: notes that agree with the runs;
+ * 2. put the object, under an id of its own; then: an object that no index names, which the sweeper takes;
+ * 3. in one transaction put the segment and delete the runs, on condition that each run is still there and that the
+ *    fence is below the object's id; then: blobs that no index names;
+ * 4. delete the blobs that belong to this partition alone and of which no ref is left;
+ * 5. delete the mark in `WORK#`, at the counter that was read before the runs were.
+ *
+ * Two rollers at once: the transaction of one of them finds its runs gone and is refused.
+ */
+import { compareUlids } from "../../base/ulid.ts";
+import { batchHeaders } from "../../kafka/index.ts";
+import type { Bucket, Check, Clock, Ids, KeyedItem, Storage, Table, Write } from "../../ports/index.ts";
+import { carriedKey, encodeCarried } from "../items/carried.ts";
+import { CLAIM_MS } from "../items/claim.ts";
+import { belowFence, fenceKey, openFence } from "../items/fence.ts";
+import { decodeHead, headKey, partitionKey } from "../items/head.ts";
+import { refIsOf } from "../items/ref.ts";
+import { decodeRun, runKey, runRange } from "../items/run.ts";
+import { encodeSegment, IndexBuilder, type Segment, segmentKey, segmentObject } from "../items/segment.ts";
+import { workKey } from "../items/work.ts";
+import { assemble } from "../read/assemble.ts";
+import { type LocatedRef, refsOfRun } from "../read/locate.ts";
+import { INDEX_INTERVAL_BYTES } from "../read/segment-bytes.ts";
+import { isRefusal } from "../storage-errors.ts";
+import { planRoll, type RollableRun, type RollPolicy } from "./plan-roll.ts";
+
+export interface RollParts {
+  readonly storage: Storage;
+  readonly clock: Clock;
+  readonly ids: Ids;
+  readonly policy: RollPolicy;
+}
+
+export interface RollReport {
+  readonly segments: number;
+  readonly records: number;
+  readonly sizeBytes: number;
+  /** Something was left for later: younger than the grace time, or the runs moved meanwhile. */
+  readonly left: boolean;
+}
+
+/** Rolls what can be rolled in one partition, segment after segment, until `untilMs` on the clock's `monotonicMs`. */
+export async function rollPartition(parts: RollParts, topicId: string, partition: number, untilMs: number): Promise<RollReport> {
+  const { storage, clock, policy } = parts;
+  const mark = await storage.table.get(workKey(topicId, partition));
+  const report = { segments: 0, records: 0, sizeBytes: 0, left: false };
+  for (;;) {
+    const runs = await rollableRuns(storage.table, topicId, partition);
+    if (runs === undefined || runs.length === 0) break;
+    const taken = planRoll(runs, clock.nowMs(), policy);
+    const segment =
+      taken.length === 0 || clock.monotonicMs() >= untilMs ? undefined : await rollRuns(parts, topicId, partition, taken);
+    if (segment === undefined) {
+      report.left = true;
+      return report;
+    }
+    report.segments++;
+    report.records += segment.last - segment.base + 1;
+    report.sizeBytes += segment.sizeBytes;
+  }
+  if (mark !== undefined) await unmark(storage.table, topicId, partition, mark["k"] as number);
+  return report;
+}
+
+/**
+ * The runs that are to be rolled, in order; undefined when the partition is gone. Runs that a segment covers are void and
+ * are taken away on the way, as are those that a crashed sealer put ahead of the head: its refs are still in the tail.
+ */
+async function rollableRuns(table: Table, topicId: string, partition: number): Promise<RollableRun[] | undefined> {
+  const pk = partitionKey(topicId, partition);
+  const item = await table.get(headKey(topicId, partition));
+  if (item === undefined) return undefined;
+  const { tailBase } = decodeHead(item);
+  const [newest] = await table.range(pk, { from: "S#", to: "S#~", reverse: true, limit: 1 });
+  const covered = newest === undefined ? 0 : Number(newest.key.sk.slice(2)) + 1;
+  const rollable: RollableRun[] = [];
+  for (const found of await table.range(pk, runRange(0))) {
+    const last = Number(found.key.sk.slice(2));
+    const { base } = decodeRun(found.item);
+    if (last < covered) await table.write({ op: "delete", key: found.key });
+    else if (last < tailBase) rollable.push({ base, last, refs: refsOfRun(found) });
+  }
+  return rollable;
+}
+
+/** One segment out of these runs; undefined when somebody else was there first, or a blob is gone. */
+async function rollRuns(
+  parts: RollParts,
+  topicId: string,
+  partition: number,
+  runs: readonly RollableRun[],
+): Promise<Segment | undefined> {
+  const { storage, ids, clock } = parts;
+  const { table, bucket } = storage;
+  const refs = runs.flatMap((run) => run.refs);
+  const blobs = await storage.blobs.read(
+    refs.map(({ ref }) => ({ id: ref.blobId, place: ref.place, from: ref.positionBytes, to: ref.positionBytes + ref.sizeBytes })),
+  );
+  const base = refs[0]?.base ?? 0;
+  const last = (runs.at(-1) as RollableRun).last;
+  const index = new IndexBuilder(base, INDEX_INTERVAL_BYTES);
+  const pieces: Uint8Array[] = [];
+  let sizeBytes = 0;
+  for (const [i, located] of refs.entries()) {
+    const blob = blobs[i];
+    if (blob === undefined) return undefined;
+    const { bytes } = assemble(blob, located, located.base, Number.POSITIVE_INFINITY);
+    for (const batch of batchHeaders(bytes)) index.add(batch.baseOffset, sizeBytes + batch.at, batch.maxTimestampMs);
+    pieces.push(bytes);
+    sizeBytes += bytes.byteLength;
+  }
+  await noteClaimed(table, clock, topicId, partition, refs);
+  const segment: Segment = { id: ids.ulid(), base, last, sizeBytes, maxTimestampMs: index.maxTimestampMs, index: index.bytes() };
+  await bucket.put(segmentObject(topicId, partition, segment), pieces);
+  if (!(await replaceRuns(table, bucket, topicId, partition, runs, segment))) return undefined;
+  await deleteBlobs(storage, topicId, partition, refs, last);
+  return segment;
+}
+
+async function noteClaimed(
+  table: Table,
+  clock: Clock,
+  topicId: string,
+  partition: number,
+  refs: readonly LocatedRef[],
+): Promise<void> {
+  for (const { ref, base } of refs) {
+    if (!ref.claimed) continue;
+    await table.write({
+      op: "put",
+      key: carriedKey(topicId, partition, ref.blobId),
+      item: encodeCarried(base),
+      expiresAtMs: clock.nowMs() + CLAIM_MS,
+    });
+  }
+}
+
+/** The transaction. False when it was refused: nothing will ever name the object then, so it is deleted. */
+async function replaceRuns(
+  table: Table,
+  bucket: Bucket,
+  topicId: string,
+  partition: number,
+  runs: readonly RollableRun[],
+  segment: Segment,
+): Promise<boolean> {
+  const fence = belowFence(topicId, partition, segment.id);
+  const ops: (Write | Check)[] = [
+    { op: "put", key: segmentKey(topicId, partition, segment.last), item: encodeSegment(segment), when: [{ item: "absent" }] },
+    ...runs.map(
+      (run): Write => ({
+        op: "delete",
+        key: runKey(topicId, partition, run.last),
+        when: [{ path: "b", is: "=", value: run.base }],
+      }),
+    ),
+    fence,
+  ];
+  for (let attempt = 0; attempt < 2; attempt++) {
+    try {
+      await table.atomically(ops);
+      return true;
+    } catch (error) {
+      if (!isRefusal(error)) throw error;
+      const missingFence = error.index === ops.length - 1 && error.item === undefined;
+      if (!missingFence) break;
+      await table
+        .write({ op: "put", key: fenceKey(topicId, partition), item: openFence(), when: [{ item: "absent" }] })
+        .catch((again) => {
+          if (!isRefusal(again)) throw again;
+        });
+    }
+  }
+  await bucket.delete([segmentObject(topicId, partition, segment)]);
+  return false;
+}
+
+/** Deletes blobs of this partition alone of which no ref is left: refs of one blob follow each other. */
+async function deleteBlobs(
+  storage: Storage,
+  topicId: string,
+  partition: number,
+  refs: readonly LocatedRef[],
+  last: number,
+): Promise<void> {
+  const next = await nextRef(storage.table, topicId, partition, last + 1);
+  const gone = refs
+    .map(({ ref }) => ref)
+    .filter(
+      (ref, i) =>
+        ref.place === 0 &&
+        (next === undefined || !refIsOf(next, ref.blobId)) &&
+        (i === 0 || compareUlids((refs[i - 1] as LocatedRef).ref.blobId, ref.blobId) !== 0),
+    );
+  if (gone.length > 0) await storage.blobs.delete(gone.map(({ blobId, place }) => ({ id: blobId, place })));
+}
+
+/** The packed ref that begins at this offset, in the head or in a run. */
+async function nextRef(table: Table, topicId: string, partition: number, offset: number): Promise<Uint8Array | undefined> {
+  const item = await table.get(headKey(topicId, partition));
+  if (item === undefined) return undefined;
+  const head = decodeHead(item);
+  if (offset >= head.tailBase) return head.tail[0];
+  const [run] = (await table.range(partitionKey(topicId, partition), { ...runRange(offset), limit: 1 })) as [KeyedItem?];
+  return run && decodeRun(run.item).refs[0];
+}
+
+async function unmark(table: Table, topicId: string, partition: number, counter: number): Promise<void> {
+  try {
+    await table.write({ op: "delete", key: workKey(topicId, partition), when: [{ path: "k", is: "=", value: counter }] });
+  } catch (error) {
+    if (!isRefusal(error)) throw error;
+  }
+}

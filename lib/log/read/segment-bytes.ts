@@ -1,0 +1,62 @@
+/** Batches out of a segment object by ranged gets: from the sparse index to the batch wanted, and as much as is asked for. */
+import { BrokerlessError } from "../../base/errors.ts";
+import { BATCH_OVERHEAD_BYTES, batchSizeOf, readBatchHeader } from "../../kafka/index.ts";
+import type { Bucket } from "../../ports/index.ts";
+import { positionOf, type Segment } from "../items/segment.ts";
+import type { Assembled } from "./assemble.ts";
+
+/** Batches lie about this far apart in the sparse index. */
+export const INDEX_INTERVAL_BYTES = 65_536;
+
+/**
+ * Whole batches of a segment from the one that holds `offset`, the first whatever its size and then as many as stay
+ * within `maxBytes`. Undefined when the object is not there. One get, or two where the first batch is larger than asked
+ * for. Throws `corrupt_record` when the object does not hold what the index says.
+ */
+export async function segmentBytes(
+  bucket: Bucket,
+  key: string,
+  segment: Segment,
+  offset: number,
+  maxBytes: number,
+): Promise<Assembled | undefined> {
+  const from = positionOf(segment, offset);
+  let to = Math.min(segment.sizeBytes, from + maxBytes + INDEX_INTERVAL_BYTES);
+  for (;;) {
+    const bytes = await bucket.get(key, { from, to });
+    if (bytes === undefined) return undefined;
+    if (bytes.byteLength !== to - from) throw damaged(key, `has fewer than its ${segment.sizeBytes} bytes`);
+    const found = cut(bytes, offset, maxBytes);
+    if (typeof found !== "number") return found;
+    // The batch that is wanted ends beyond what was read.
+    if (to === segment.sizeBytes) throw damaged(key, `ends before offset ${offset}`);
+    to = Math.min(segment.sizeBytes, Math.max(from + found, to + INDEX_INTERVAL_BYTES));
+  }
+}
+
+/** The batches wanted, or how many bytes are needed at least to have the first of them. */
+function cut(bytes: Uint8Array, offset: number, maxBytes: number): Assembled | number {
+  let first = -1;
+  let end = 0;
+  let nextOffset = offset;
+  for (let at = 0; at < bytes.byteLength; ) {
+    if (at + BATCH_OVERHEAD_BYTES > bytes.byteLength)
+      return first < 0 ? at + BATCH_OVERHEAD_BYTES : { bytes: bytes.subarray(first, end), nextOffset };
+    const sizeBytes = batchSizeOf(bytes, at);
+    if (at + sizeBytes > bytes.byteLength) return first < 0 ? at + sizeBytes : { bytes: bytes.subarray(first, end), nextOffset };
+    const batch = readBatchHeader(bytes, at);
+    const next = batch.baseOffset + batch.lastOffsetDelta + 1;
+    at += sizeBytes;
+    if (next <= offset) continue;
+    if (first < 0) first = at - sizeBytes;
+    else if (at - first > maxBytes) return { bytes: bytes.subarray(first, end), nextOffset };
+    end = at;
+    nextOffset = next;
+  }
+  if (first < 0) return bytes.byteLength + BATCH_OVERHEAD_BYTES;
+  return { bytes: bytes.subarray(first, end), nextOffset };
+}
+
+function damaged(key: string, what: string): BrokerlessError {
+  return new BrokerlessError("corrupt_record", `segment ${key} ${what}`);
+}
