@@ -16,8 +16,9 @@ export function startChild(
   args: readonly string[],
   said: (line: string) => void,
   isReady: (line: string) => boolean,
+  env: NodeJS.ProcessEnv = process.env,
 ): Child {
-  const child = spawn(process.execPath, ["--no-warnings", script, ...args], { stdio: ["pipe", "pipe", "pipe"] });
+  const child = spawn(process.execPath, ["--no-warnings", script, ...args], { stdio: ["pipe", "pipe", "pipe"], env });
   const ready = Promise.withResolvers<void>();
   let rest = "";
   let errors = "";

@@ -5,9 +5,13 @@
  *
  * node writer.ts '{"folder": "...", "round": 3, "from": {"i0": 17}, "noting": false}'
  */
+import { setTimeout as sleep } from "node:timers/promises";
 import { openEngine } from "./engine.ts";
 import { notingDisk, walBytesOf } from "./forgetful-disk.ts";
 import { PARTITIONS, TOPIC, writeUntilRefused } from "./load.ts";
+
+const LATE = 0.1;
+const LATE_MS = 30;
 
 const { folder, round, from, noting } = JSON.parse(process.argv[2] as string);
 
@@ -25,7 +29,10 @@ await writeUntilRefused(
   from,
   async (partition, batches) => {
     try {
-      return (await log.append({ topic: TOPIC, partition, batches })).baseOffset;
+      const { baseOffset } = await log.append({ topic: TOPIC, partition, batches });
+      // Some answers come late, and many of those not at all: what they answered will be repeated.
+      if (Math.random() < LATE) await sleep(LATE_MS);
+      return baseOffset;
     } catch (error) {
       console.error(error);
       process.exit(1);
