@@ -2,6 +2,7 @@
 import type { Command } from "commander";
 import { BrokerlessError } from "../../base/errors.ts";
 import { CONFIG_KEYS, type ConfigKey, flagName, loadConfig } from "../../server/config.ts";
+import type { RunningServer } from "../../server/types.ts";
 import { type Context, DEFAULT_URL } from "../context.ts";
 import { UsageError } from "../exit-codes.ts";
 import { examples } from "../help.ts";
@@ -58,7 +59,10 @@ async function serve({ config, json, ...flags }: Record<string, unknown>, { io, 
   try {
     if (json)
       await out.json({ event: "listening", url: server.url, cluster_id: server.clusterId, durability: server.durability });
-    else await out.write(greeting(server.url, server.durability));
+    else {
+      const data = settings.storage === "embedded" ? settings.data : undefined;
+      await out.write(greeting(server, data, io.env["npm_lifecycle_event"] === "start"));
+    }
     await interrupted(io.interrupted);
     if (!json) err.tell("stopping: requests under way may finish (Ctrl-C again ends at once)\n");
   } finally {
@@ -68,13 +72,18 @@ async function serve({ config, json, ...flags }: Record<string, unknown>, { io, 
   else err.tell("stopped\n");
 }
 
-function greeting(url: string, durability: string): string {
+/** What a newcomer can do next, in the words of how the server was started. */
+function greeting({ url, durability }: RunningServer, data: string | undefined, startedByNpm: boolean): string {
+  const where = data === undefined ? durability : `${durability}; in ${data}`;
   const flag = url === DEFAULT_URL ? "" : ` --url ${url}`;
-  return `Brokerless listens on ${url} (${durability})
+  const command = startedByNpm ? "npm run -s brokerless --" : "brokerless";
+  const demo = startedByNpm ? "  npm run demo\n" : "";
+  return `Brokerless listens on ${url} (${where})
 Next, in another terminal:
-  brokerless topic create hello${flag}
-  echo "hello, world" | brokerless produce hello${flag}
-  brokerless consume hello -e${flag}
+${demo}  ${command} topic create hello${flag}
+  echo "hello, world" | ${command} produce hello${flag}
+  ${command} consume hello -e${flag}
+Ctrl-C stops it.
 `;
 }
 
