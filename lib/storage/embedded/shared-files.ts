@@ -76,7 +76,7 @@ export class SharedFiles {
     fileMostBytes: number,
   ): Promise<SharedFiles> {
     const known = new Set(records.map(({ file }) => fileName(file)));
-    for (const name of await readdir(folder)) if (!known.has(name)) await rm(join(folder, name), { recursive: true });
+    for (const name of await readdir(folder)) if (FILE_NAME.test(name) && !known.has(name)) await rm(join(folder, name));
     for (const { file, endBytes } of records) {
       const path = join(folder, fileName(file));
       const sizeBytes = await stat(path).then(
@@ -280,6 +280,8 @@ export class SharedFiles {
     return join(this.#folder, fileName(file));
   }
 }
+
+const FILE_NAME = /^\d{10}\.blobs$/;
 
 function fileName(file: number): string {
   return `${String(file).padStart(10, "0")}.blobs`;

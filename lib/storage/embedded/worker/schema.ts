@@ -24,7 +24,12 @@ const TABLES = `
   CREATE UNIQUE INDEX blobs_by_id ON blobs (id);
   CREATE INDEX blobs_by_file ON blobs (file, start) WHERE file IS NOT NULL;
   CREATE TABLE files (file INTEGER PRIMARY KEY, end_bytes INTEGER NOT NULL, live_bytes INTEGER NOT NULL);
+  INSERT INTO meta VALUES ('format', ${FORMAT});
+  PRAGMA application_id = ${APPLICATION_ID};
 `;
+
+const SQLITE_BUSY = 5;
+const SQLITE_NOTADB = 26;
 
 /** Why a database is not opened. */
 export class CannotOpen extends Error {
@@ -44,9 +49,10 @@ export function openDatabase(path: string): DatabaseSync {
   let db: DatabaseSync | undefined;
   try {
     db = new DatabaseSync(path);
+    db.exec("PRAGMA busy_timeout = 0; PRAGMA locking_mode = EXCLUSIVE");
+    // Before anything is written: what is not ours stays as it is.
+    const isNew = checkFormat(db);
     db.exec(`
-      PRAGMA busy_timeout = 0;
-      PRAGMA locking_mode = EXCLUSIVE;
       PRAGMA journal_mode = WAL;
       PRAGMA synchronous = FULL;
       PRAGMA fullfsync = ON;
@@ -56,31 +62,27 @@ export function openDatabase(path: string): DatabaseSync {
       PRAGMA temp_store = MEMORY;
     `);
     // Takes the lock for good, even when there is nothing to write.
-    db.exec("BEGIN EXCLUSIVE; COMMIT");
-    checkFormat(db);
+    db.exec(`BEGIN EXCLUSIVE; ${isNew ? TABLES : ""} COMMIT`);
     return db;
   } catch (error) {
     db?.close();
     if (error instanceof CannotOpen) throw error;
-    const { errcode, message } = error as { errcode?: number; message: string };
-    // SQLITE_BUSY, SQLITE_NOTADB
-    if (errcode !== undefined && (errcode & 255) === 5) throw new CannotOpen("in_use", message, error);
-    if (errcode === 26) throw new CannotOpen("not_ours", message, error);
-    throw new CannotOpen("unreadable", message, error);
+    const { errcode = 0, message } = error as { errcode?: number; message: string };
+    if ((errcode & 255) === SQLITE_BUSY) throw new CannotOpen("in_use", message, error);
+    throw new CannotOpen(errcode === SQLITE_NOTADB ? "not_ours" : "unreadable", message, error);
   }
 }
 
-function checkFormat(db: DatabaseSync): void {
+/** True for a database with nothing in it. */
+function checkFormat(db: DatabaseSync): boolean {
   const tables = db.prepare("SELECT count(*) AS n FROM sqlite_schema").get() as { n: number };
-  if (tables.n === 0) {
-    db.exec(`BEGIN; ${TABLES} INSERT INTO meta VALUES ('format', ${FORMAT}); PRAGMA application_id = ${APPLICATION_ID}; COMMIT`);
-    return;
-  }
   const { application_id: id } = db.prepare("PRAGMA application_id").get() as { application_id: number };
+  if (tables.n === 0 && id === 0) return true;
   if (id !== APPLICATION_ID) throw new CannotOpen("not_ours", "it is a database of another program");
   const format = db.prepare("SELECT value FROM meta WHERE name = 'format'").get() as { value: number } | undefined;
   if (format === undefined) throw new CannotOpen("unreadable", "it does not say its format version");
   if (format.value > FORMAT) {
     throw new CannotOpen("newer_format", `it has format version ${format.value}; this version reads up to ${FORMAT}`);
   }
+  return false;
 }
