@@ -5,6 +5,7 @@
  */
 import { type Clock, type Ids, type Labels, type Metrics, StorageError } from "../../ports/index.ts";
 import { type Failure, judge, type Target } from "./errors.ts";
+import type { SendOptions } from "./http.ts";
 import { pauseBeforeRetry, type Repeat } from "./retry.ts";
 import type { ClockSkew } from "./skew.ts";
 
@@ -35,11 +36,6 @@ export function operation(target: Target, repeat: Repeat): Operation {
 /** The time that a request which moves so many bytes may take. */
 export function timeoutFor(sizeBytes: number): number {
   return REQUEST_TIMEOUT_MS + sizeBytes / SLOWEST_BYTES_PER_MS;
-}
-
-/** What the clients take beside a command. */
-export interface SendOptions {
-  readonly requestTimeout: number;
 }
 
 export class Calls {
@@ -107,14 +103,15 @@ export class Calls {
     let wasLost = false;
     for (let sent = 1; ; sent++) {
       const startedMs = clock.monotonicMs();
+      const progress = { sent: false };
       try {
-        const requestTimeout = Math.max(1, Math.min(timeoutMs, untilMs - startedMs));
         metrics.count("aws_requests_total", 1, op.labels);
-        const answer = await attempt({ requestTimeout });
+        const requestTimeout = Math.max(1, Math.min(timeoutMs, untilMs - startedMs));
+        const answer = await attempt({ requestTimeout, progress });
         metrics.observe("aws_request_duration_ms", clock.monotonicMs() - startedMs, op.labels);
         return answer;
       } catch (thrown) {
-        const failure = judge(thrown, op);
+        const failure = judge(thrown, op, progress.sent);
         wasLost ||= failure.again === "lost";
         metrics.count("aws_failures_total", 1, { ...op.labels, reason: failure.again === "no" ? "refused" : failure.again });
         const pauseMs = pauseBeforeRetry(failure.again, op.repeat, sent, ids.random());

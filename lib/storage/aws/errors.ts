@@ -65,8 +65,8 @@ const ELSEWHERE: ReadonlySet<string> = new Set([
   "IllegalLocationConstraintException",
 ]);
 
-/** Judges an error that is not a failed condition. */
-export function judge(thrown: unknown, target: Target): Failure {
+/** Judges an error that is not a failed condition. `sent`: bytes of the request may have left this machine. */
+export function judge(thrown: unknown, target: Target, sent: boolean): Failure {
   const error = (thrown ?? {}) as SdkError;
   const { name = "", message = "" } = error;
   const where = `${target.service} ${target.operation}`;
@@ -85,15 +85,20 @@ export function judge(thrown: unknown, target: Target): Failure {
   }
   if (message === "Region is missing") return refused("unavailable", "no AWS region: set AWS_REGION or name one in the settings");
   const status = error.$metadata?.httpStatusCode;
-  if (status === undefined) return lost(`${where}: the answer was lost (${message || name})`, thrown);
+  if (status === undefined) {
+    return sent
+      ? lost(`${where}: the answer was lost (${message || name})`, thrown)
+      : refused("unavailable", `${where} could not be sent: ${message || name}`);
+  }
   if (THROTTLED.has(name) || status === 429) {
     return refused("throttled", `${target.service} asks for fewer requests (${name}: ${message})`, "throttled");
   }
   if (CONTENDED.has(name)) return refused("contended", `${where}: another write was in the way`, "contended");
   if (status >= 500) return lost(`${where}: ${status} ${name}: ${message}`, thrown);
   // S3 says so with 400 when a body came too slowly.
-  if (name === "RequestTimeout" || name === "TransactionInProgressException") return lost(`${where}: ${message}`, thrown);
-  if (isTooLarge(name, message)) return refused("too_large", `${where}: ${message}`);
+  if (status === 408 || name === "RequestTimeout" || name === "TransactionInProgressException")
+    return lost(`${where}: ${message}`, thrown);
+  if (status === 413 || isTooLarge(name, message)) return refused("too_large", `${where}: ${message}`);
   return refused("unavailable", advice(name, message, status, error, target));
 }
 

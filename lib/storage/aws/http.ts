@@ -1,8 +1,8 @@
 /**
  * The HTTP side of the AWS clients: one exchange, told apart by what the outcome of a write depends on.
  *
- * W1  An error before the connection was there is a {@link NotSent}: no byte of the request has left, so it is certainly
- *     not applied. After that nothing is certain.
+ * W1  `Progress.sent` says whether the connection was there. Before, no byte of the request has left, and an error is
+ *     a {@link NotSent}: certainly not applied. After that nothing is certain.
  * W2  Connections are kept and used again, the one used last first. One that has been idle for long is dropped instead:
  *     the other side may have closed it, and a request sent into it has an unknown outcome. The age is by the wall clock,
  *     so that it counts the time for which a Lambda was frozen.
@@ -50,6 +50,19 @@ interface SdkResponse {
   readonly body: IncomingMessage;
 }
 
+/** What the caller of a client hands through to here. */
+export interface SendOptions {
+  /** Milliseconds for the whole exchange. */
+  readonly requestTimeout: number;
+  /** Filled in here. An object of its own, for the clients may copy the options on their way. */
+  readonly progress: Progress;
+}
+
+export interface Progress {
+  /** Bytes of the request may have left this machine (W1). */
+  sent: boolean;
+}
+
 export interface HttpOptions {
   readonly clock: Clock;
   /** As many connections at once. */
@@ -75,13 +88,13 @@ export class AwsHttp {
     this.#https = new HttpsAgent(agent);
   }
 
-  handle(request: SdkRequest, { requestTimeout }: { readonly requestTimeout?: number } = {}): Promise<{ response: SdkResponse }> {
+  handle(request: SdkRequest, options: Partial<SendOptions> = {}): Promise<{ response: SdkResponse }> {
     this.#dropIdle();
     const secure = request.protocol === "https:";
     const host = request.port === undefined ? request.hostname : `${request.hostname}:${request.port}`;
-    const timeoutMs = requestTimeout ?? this.#options.requestTimeoutMs;
+    const timeoutMs = options.requestTimeout ?? this.#options.requestTimeoutMs;
+    const progress = options.progress ?? { sent: false };
     return new Promise((resolve, reject) => {
-      let sent = false;
       let reply: IncomingMessage | undefined;
       const req: ClientRequest = (secure ? httpsRequest : httpRequest)({
         hostname: request.hostname.replace(/^\[|\]$/g, ""),
@@ -97,7 +110,7 @@ export class AwsHttp {
       req.once("close", () => clearTimeout(timer));
       req.once("socket", (socket) => {
         if (!socket.connecting) {
-          sent = true;
+          progress.sent = true;
           return;
         }
         const connectTimer = setTimeout(
@@ -105,12 +118,12 @@ export class AwsHttp {
           CONNECT_TIMEOUT_MS,
         );
         socket.once(secure ? "secureConnect" : "connect", () => {
-          sent = true;
+          progress.sent = true;
           clearTimeout(connectTimer);
         });
         socket.once("close", () => clearTimeout(connectTimer));
       });
-      req.on("error", (error) => reject(sent ? error : new NotSent(host, error)));
+      req.on("error", (error) => reject(progress.sent ? error : new NotSent(host, error)));
       req.once("response", (body) => {
         reply = body;
         // Whoever reads the body hears of it too; this keeps it from ending the process when nobody does yet.

@@ -154,9 +154,9 @@ export class Objects {
     } while (token !== undefined);
   }
 
-  /** The reason of a failure as the port says it, for requests that are sent elsewhere (presigned). */
+  /** The reason why a request could not be made, as the port says it. */
   explain(thrown: unknown, name: string): StorageError {
-    return judge(thrown, this.operation(name, "read")).error;
+    return judge(thrown, this.operation(name, "read"), false).error;
   }
 }
 

@@ -8,7 +8,8 @@ import {
   ScanCommand,
 } from "@aws-sdk/client-dynamodb";
 import { type Key, StorageError } from "../../ports/table.ts";
-import { type Operation, operation, type SendOptions } from "./calls.ts";
+import { type Operation, operation } from "./calls.ts";
+import type { SendOptions } from "./http.ts";
 import { type Attributes, keyOf, toKey } from "./marshal.ts";
 import { type TableParts, unitsOf } from "./parts.ts";
 

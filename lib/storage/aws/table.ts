@@ -15,7 +15,8 @@ import {
 } from "../../ports/table.ts";
 import { isLive, type StoredItem } from "../../ports/table-semantics.ts";
 import { cloneItem, compareText } from "../../ports/values.ts";
-import { type Operation, operation, type SendOptions } from "./calls.ts";
+import { type Operation, operation } from "./calls.ts";
+import type { SendOptions } from "./http.ts";
 import { type Attributes, fromStored, keyOf } from "./marshal.ts";
 import { checkItemSize, type TableParts, unitsOf } from "./parts.ts";
 import type { TableReads } from "./reads.ts";
