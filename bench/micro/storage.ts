@@ -7,7 +7,7 @@ import { closeSync, fdatasyncSync, openSync, writeSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { PutBlob, Storage, Update } from "../../lib/ports/index.ts";
+import type { PutBlob, Storage, Update, Value } from "../../lib/ports/index.ts";
 import { openEmbedded } from "../../lib/storage/embedded/index.ts";
 import { systemClock } from "../../lib/storage/system/clock.ts";
 import { systemIds } from "../../lib/storage/system/ids.ts";
@@ -118,13 +118,14 @@ class Appender {
     // The seal, beside: so that heads stay as long as they are.
     for (const [i, { lane }] of batches.entries()) {
       const after = settled[1]?.[i];
-      if (after?.ok === true && (after.item?.["t"] as unknown[]).length >= 24) {
+      const item = after?.ok === true ? after.item : undefined;
+      if (item !== undefined && (item["t"] as unknown[]).length >= 24) {
         void this.#storage.table.inOrder([
           [
             {
               op: "put",
-              key: { ...lane.key, sk: `R#${String(after.item?.["n"]).padStart(20, "0")}` },
-              item: { r: after.item?.["t"] ?? 0 },
+              key: { ...lane.key, sk: `R#${String(item["n"]).padStart(20, "0")}` },
+              item: { r: item["t"] as Value },
             },
           ],
           [{ op: "update", key: lane.key, changes: [{ dropFirst: "t", count: 16 }] }],
