@@ -8,7 +8,7 @@ if (major < 22 || (major === 22 && minor < 15)) {
 const [{ runCli }, { processIo }, { VERSION }] = await Promise.all([
   import("../lib/cli/program.ts"),
   import("../lib/cli/process-io.ts"),
-  import("../lib/cli/version.ts"),
+  import("../lib/server/version.ts"),
 ]);
 // What a command wrote was taken when it ends; a terminal that is still being read must not keep the process alive.
 process.exit(await runCli(process.argv.slice(2), processIo(), VERSION));
