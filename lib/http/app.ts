@@ -72,7 +72,13 @@ export function createHttpApp(parts: HttpAppParts): HttpApp {
         for (const operation of direct as readonly Operation[]) {
           const params = dispatcher.match(operation, call.path);
           if (params === undefined) continue;
-          void dispatcher.dispatch(operation, call, params).then((reply) => sendReply(reply, incoming, outgoing));
+          dispatcher
+            .dispatch(operation, call, params)
+            .then((reply) => sendReply(reply, incoming, outgoing))
+            .catch((error: unknown) => {
+              surface.onInternalError(error, `${call.method} ${call.path}`);
+              outgoing.destroy();
+            });
           return;
         }
       }

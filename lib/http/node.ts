@@ -141,6 +141,7 @@ const LINGER_MS = 1000;
 /** Sends a reply. Resolves when it is handed over whole, or when the client has gone; never rejects. */
 export async function sendReply(reply: Reply, incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {
   const { headers, body } = reply;
+  if (outgoing.destroyed) return;
   // What is not read to its end cannot be followed by another request.
   const unread = reply.close === true && !incoming.complete;
   if (reply.close === true) headers["connection"] = "close";
@@ -181,7 +182,7 @@ async function lingering(incoming: IncomingMessage, outgoing: ServerResponse): P
     incoming.once("close", done);
     incoming.resume();
   });
-  outgoing.end();
+  if (!outgoing.destroyed) outgoing.end();
 }
 
 /** Writes pieces at the speed of the client. When the source fails the connection is cut, so that the client sees it. */
@@ -192,7 +193,7 @@ async function sendPieces(pieces: AsyncIterable<Uint8Array>, outgoing: ServerRes
       if (outgoing.destroyed) return;
       if (!outgoing.write(piece)) await drained(outgoing);
     }
-    outgoing.end();
+    if (!outgoing.destroyed) outgoing.end();
   } catch {
     outgoing.destroy();
   }

@@ -1,8 +1,8 @@
 /** CloudEvents over HTTP to records: binary mode (`ce-*` headers), structured mode, and batches. */
 import type { Call } from "../call.ts";
 import { requireBase64 } from "../json/base64.ts";
+import { CLOSE_BRACE, CLOSE_BRACKET, JsonReader, LETTER_N, OPEN_BRACE, OPEN_BRACKET, QUOTE } from "../json/reader.ts";
 import type { ParsedRecord } from "../json/records.ts";
-import { JsonScanner } from "../json/scanner.ts";
 import { isWellFormed } from "../json/shapes.ts";
 import { parseJson } from "../json/text.ts";
 import { invalidEvent, isJsonType, recordOfEvent } from "./event.ts";
@@ -32,46 +32,32 @@ function decodeHeader(name: string, value: string): string {
 export function structuredEvents(body: Uint8Array, batch: boolean): ParsedRecord[] {
   // Checked whole first, so that what follows only walks over valid JSON.
   parseJson(body);
-  const scanner = new JsonScanner(body);
-  if (!batch) return [structuredEvent(scanner, "")];
-  if (scanner.peek() !== OPEN_BRACKET) throw invalidEvent("body", "a batch is a JSON array of events");
-  scanner.at++;
+  const reader = new JsonReader(body);
+  if (!batch) return [structuredEvent(reader, "")];
+  if (reader.peek() !== OPEN_BRACKET) throw invalidEvent("body", "a batch is a JSON array of events");
+  if (!reader.open(OPEN_BRACKET)) throw invalidEvent("body", "the batch is empty");
   const records: ParsedRecord[] = [];
-  if (scanner.peek() === CLOSE_BRACKET) throw invalidEvent("body", "the batch is empty");
-  do {
-    records.push(structuredEvent(scanner, `[${records.length}].`));
-  } while (more(scanner));
+  do records.push(structuredEvent(reader, `[${records.length}].`));
+  while (reader.more(CLOSE_BRACKET));
   return records;
 }
 
-interface Slice {
-  readonly from: number;
-  readonly to: number;
-}
-
-function structuredEvent(scanner: JsonScanner, field: string): ParsedRecord {
-  if (scanner.peek() !== OPEN_BRACE) throw invalidEvent(field === "" ? "body" : field.slice(0, -1), "an event is a JSON object");
-  const bytes = Buffer.from(scanner.bytes.buffer, scanner.bytes.byteOffset, scanner.bytes.byteLength);
-  const members = new Map<string, Slice>();
-  scanner.at++;
-  if (scanner.peek() === CLOSE_BRACE) scanner.at++;
-  else {
+function structuredEvent(reader: JsonReader, field: string): ParsedRecord {
+  if (reader.peek() !== OPEN_BRACE) {
+    throw invalidEvent(field === "" ? "body" : field.slice(0, -1), "an event is a JSON object");
+  }
+  const members = new Map<string, Buffer>();
+  if (reader.open(OPEN_BRACE)) {
     do {
-      scanner.peek();
-      const nameFrom = scanner.at;
-      scanner.string();
-      const name = JSON.parse(bytes.toString("utf8", nameFrom, scanner.at)) as string;
-      scanner.expect(COLON, '":"');
-      scanner.peek();
-      const from = scanner.at;
-      scanner.value();
-      members.set(name, { from, to: scanner.at });
-    } while (more(scanner));
+      reader.name();
+      const name = reader.nameText();
+      members.set(name, reader.raw() as Buffer);
+    } while (reader.more(CLOSE_BRACE));
   }
   const attributes = new Map<string, string>();
-  for (const [name, { from, to }] of members) {
+  for (const [name, written] of members) {
     if (name === "data" || name === "data_base64") continue;
-    const value: unknown = JSON.parse(bytes.toString("utf8", from, to));
+    const value: unknown = JSON.parse(written.toString("utf8"));
     if (value === null) continue;
     if (typeof value !== "string" && typeof value !== "boolean" && !Number.isSafeInteger(value)) {
       throw invalidEvent(`${field}${name}`, "an attribute is a string, a whole number or a boolean");
@@ -82,47 +68,30 @@ function structuredEvent(scanner: JsonScanner, field: string): ParsedRecord {
   }
   const type = attributes.get("datacontenttype");
   attributes.delete("datacontenttype");
-  const data = eventData(bytes, members, type, field);
+  const data = eventData(members.get("data"), members.get("data_base64"), type, field);
   const contentType = type ?? (members.has("data") ? "application/json" : undefined);
   return recordOfEvent(attributes, contentType, data, field);
 }
 
 /** The data as bytes: JSON as it is written, text as UTF-8, `data_base64` decoded. */
 function eventData(
-  bytes: Buffer,
-  members: ReadonlyMap<string, Slice>,
+  data: Buffer | undefined,
+  encoded: Buffer | undefined,
   type: string | undefined,
   field: string,
 ): Uint8Array | null {
-  const data = members.get("data");
-  const encoded = members.get("data_base64");
-  if (data !== undefined && encoded !== undefined)
+  if (data !== undefined && encoded !== undefined) {
     throw invalidEvent(`${field}data_base64`, "an event has data or data_base64, not both");
+  }
   if (encoded !== undefined) {
-    const text: unknown = JSON.parse(bytes.toString("utf8", encoded.from, encoded.to));
+    const text: unknown = JSON.parse(encoded.toString("utf8"));
     const decoded = typeof text === "string" ? requireBase64(Buffer.from(text, "utf8")) : undefined;
     if (decoded === undefined) throw invalidEvent(`${field}data_base64`, "must be base64 (RFC 4648 section 4, padded)");
     return decoded;
   }
-  if (data === undefined || bytes[data.from] === LETTER_N) return null;
-  if (isJsonType(type) || bytes[data.from] !== QUOTE) return bytes.subarray(data.from, data.to);
-  const text = JSON.parse(bytes.toString("utf8", data.from, data.to)) as string;
+  if (data === undefined || data[0] === LETTER_N) return null;
+  if (isJsonType(type) || data[0] !== QUOTE) return data;
+  const text = JSON.parse(data.toString("utf8")) as string;
   if (!isWellFormed(text)) throw invalidEvent(`${field}data`, "holds half of a surrogate pair");
   return Buffer.from(text, "utf8");
 }
-
-/** After a member or element of valid JSON: takes the comma or the closing byte. */
-function more(scanner: JsonScanner): boolean {
-  const comma = scanner.peek() === COMMA;
-  scanner.at++;
-  return comma;
-}
-
-const QUOTE = 0x22;
-const OPEN_BRACE = 0x7b;
-const CLOSE_BRACE = 0x7d;
-const OPEN_BRACKET = 0x5b;
-const CLOSE_BRACKET = 0x5d;
-const COMMA = 0x2c;
-const COLON = 0x3a;
-const LETTER_N = 0x6e;

@@ -72,6 +72,20 @@ const accepted: ResponseSpec = {
 
 export function produceOperations(limits: Limits): Operation[] {
   const schemaOf = (shape: RecordShape) => documentSchema(shape, limits);
+  const toTopicBody = {
+    "application/json": schemaOf(FOR_TOPIC),
+    [V2_JSON_TYPE]: schemaOf(V2_JSON),
+    [V2_BINARY_TYPE]: schemaOf(V2_BINARY),
+    [RAW_BATCHES]: "binary",
+  } as const;
+  const toTopicResponses = {
+    200: {
+      description: "durable; one record is answered as for a partition",
+      content: { "application/json": z.union([appended, offsets]) },
+    },
+    202: accepted,
+    207: { description: "some partitions failed", content: { "application/json": offsets } },
+  };
   return [
     operation({
       id: "produceToPartition",
@@ -93,20 +107,20 @@ export function produceOperations(limits: Limits): Operation[] {
       summary: "Append to a topic; records without a partition go by their key (murmur2), or stick to one",
       query: produceQuery,
       headers: PRODUCE_HEADERS,
-      body: {
-        "application/json": schemaOf(FOR_TOPIC),
-        [V2_JSON_TYPE]: schemaOf(V2_JSON),
-        [V2_BINARY_TYPE]: schemaOf(V2_BINARY),
-        [RAW_BATCHES]: "binary",
-      },
-      responses: {
-        200: {
-          description: "durable; one record is answered as for a partition",
-          content: { "application/json": z.union([appended, offsets]) },
-        },
-        202: accepted,
-        207: { description: "some partitions failed", content: { "application/json": offsets } },
-      },
+      body: toTopicBody,
+      responses: toTopicResponses,
+      handle: produceToTopic,
+    }),
+    operation({
+      id: "produceV2",
+      method: "POST",
+      path: "/topics/{topic}",
+      tag: "produce",
+      summary: "The same under Confluent's v2 path",
+      query: produceQuery,
+      headers: PRODUCE_HEADERS,
+      body: toTopicBody,
+      responses: toTopicResponses,
       handle: produceToTopic,
     }),
     operation({

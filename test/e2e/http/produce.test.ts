@@ -130,7 +130,7 @@ describe("to a topic", () => {
   test("Confluent's v2 bodies are understood: JSON as it is, and base64", async () => {
     const topic = await freshTopic();
     const json = await post(
-      `/topics/${topic}/records`,
+      `/topics/${topic}`,
       jsonInit(
         { records: [{ key: 7, value: { a: [1, null] } }, { value: null }] },
         { headers: { "content-type": "application/vnd.kafka.json.v2+json" } },

@@ -157,6 +157,39 @@ describe("the connection", () => {
   });
 });
 
+describe("clients that go away", () => {
+  test("at any moment, in any route, harm nobody", async () => {
+    const chaotic = await startTestServer({ limits: { bodyIdleMs: 200, heartbeatMs: 20 } });
+    await createTopic(chaotic, "t", 2);
+    for (let i = 0; i < 20; i++) await ask(`${chaotic.url}/topics/t/partitions/0/records`, rawInit(batch(["x".repeat(100_000)])));
+    const body = JSON.stringify({ records: Array.from({ length: 300 }, () => ({ value: "x".repeat(1000) })) });
+    const post = (path: string) =>
+      `POST ${path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`;
+    const get = (path: string) => `GET ${path} HTTP/1.1\r\nHost: localhost\r\nAccept-Encoding: gzip\r\n\r\n`;
+    const one = `{"value":"x"}`.repeat(2000);
+    const requests = [
+      post("/topics/t/records"),
+      post("/topics/t/partitions/0/records"),
+      post("/nowhere"),
+      get("/topics/t/partitions/0/records?stream=true"),
+      get("/topics/t/partitions/1/records?offset=latest&timeout=5000"),
+      get("/topics/t/events"),
+      get("/openapi.json"),
+      `POST /v3/clusters/${chaotic.clusterId}/topics/t/records HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n${one.length.toString(16)}\r\n${one}\r\n`,
+    ];
+    await Promise.all(
+      Array.from({ length: 160 }, (_, i) => {
+        const request = requests[i % requests.length] as string;
+        const cut = i % 3 === 0 ? Math.floor((request.length * (i % 7)) / 7) : request.length;
+        return speak(chaotic.port, [request.slice(0, cut), -1 - (i % 20)]);
+      }),
+    );
+    expect((await ask(`${chaotic.url}/health`)).status).toBe(200);
+    expect(chaotic.internalErrors).toEqual([]);
+    await chaotic.close();
+  });
+});
+
 describe("metrics and description", () => {
   test("requests are counted by operation and status, and their time is measured", async () => {
     const text = await (await fetch(`${server.url}/metrics`)).text();
