@@ -3,6 +3,7 @@ import { spawnSync } from "node:child_process";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
 import type { BrokerlessError } from "../../../lib/base/errors.ts";
 import { type Disk, systemDisk } from "../../../lib/storage/embedded/disk.ts";
@@ -66,10 +67,12 @@ test("shared files that cannot grow are a full disk: nothing is lost, and it goe
   }
 });
 
+const IN_NAMESPACE = "unshare";
+
 /** A file system of this size at a folder, for one command alone: a user namespace can have one. */
 function onSmallDisk(folder: string, sizeMb: number, command: readonly string[]): ReturnType<typeof spawnSync> {
   const script = `mount -t tmpfs -o size=${sizeMb}m none "$0" && exec "$@"`;
-  return spawnSync("unshare", ["--map-root-user", "--mount", "sh", "-c", script, folder, ...command], { encoding: "utf8" });
+  return spawnSync(IN_NAMESPACE, ["--map-root-user", "--mount", "sh", "-c", script, folder, ...command], { encoding: "utf8" });
 }
 
 test("a file system that is really full is reported, harms nothing, and is forgotten when there is space again", async ({
@@ -78,7 +81,7 @@ test("a file system that is really full is reported, harms nothing, and is forgo
   const folder = await mkdtemp(join(tmpdir(), "brokerless-full-"));
   try {
     if (onSmallDisk(folder, 1, ["true"]).status !== 0) return skip("this machine gives no small file system (unshare, tmpfs)");
-    const script = join(import.meta.dirname, "fill.ts");
+    const script = fileURLToPath(import.meta.resolve("./fill.ts"));
     const { status, stdout, stderr } = onSmallDisk(folder, 24, [process.execPath, "--no-warnings", script, folder]);
     expect([status, stderr]).toEqual([0, ""]);
     const said = JSON.parse(String(stdout));

@@ -11,8 +11,8 @@ import { encodeBatch } from "../../../lib/kafka/index.ts";
 
 export const TOPIC = "t";
 export const PARTITIONS = 3;
-export const PLAIN_WRITERS = 12;
-export const IDEMPOTENT_WRITERS = 12;
+const PLAIN_WRITERS = 12;
+const IDEMPOTENT_WRITERS = 12;
 const RECORDS = 2;
 
 export interface Writer {
@@ -24,7 +24,7 @@ export interface Writer {
   readonly depth: number;
 }
 
-export function writersOf(round: number): Writer[] {
+function writersOf(round: number): Writer[] {
   return [
     ...Array.from({ length: PLAIN_WRITERS }, (_, i) => ({
       name: `p${i}.${round}`,

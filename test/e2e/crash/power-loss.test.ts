@@ -7,15 +7,19 @@ import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
 import { startChild } from "./child.ts";
 import { openEngine } from "./engine.ts";
 import { copyAfterPowerLoss, Durable, type Loss } from "./forgetful-disk.ts";
 import { Ledger } from "./ledger.ts";
 
-const WRITER = join(import.meta.dirname, "writer.ts");
+const WRITER = fileURLToPath(import.meta.resolve("./writer.ts"));
+const COMPILER = "cc";
 const BUDGET_MS = 5000;
 const ROUNDS = Number(process.env["CRASH_ROUNDS"] ?? 0);
+/** What is simulated is a loss of ends: SQLite's log must not begin anew. Several shared files. */
+const TUNING = { checkpointBytes: 0, fileMostBytes: 500_000 };
 const TIMEOUT_MS = 60_000 + ROUNDS * 8000;
 
 /** Records without their bytes are what must not be, and acknowledgements without records: tried in turn with others. */
@@ -35,12 +39,12 @@ async function loseAndReopen(witness?: (file: string) => NodeJS.ProcessEnv): Pro
     let folder = join(root, "start");
     let lostBytes = 0;
     let round = 0;
-    for (; ROUNDS > 0 ? round < ROUNDS : performance.now() < until; round++) {
+    for (; round < (ROUNDS || 3) || (lostBytes === 0 && round < 20) || (ROUNDS === 0 && performance.now() < until); round++) {
       const durable = new Durable(folder, witness !== undefined);
       const witnessed = join(root, `${round}.syncs`);
       const child = startChild(
         WRITER,
-        [JSON.stringify({ folder, round, from: ledger.progress, noting: true })],
+        [JSON.stringify({ folder, round, from: ledger.progress, tuning: TUNING, noting: true })],
         (line) => {
           const { walBytes, ...said } = JSON.parse(line);
           if (said.label === undefined) {
@@ -78,9 +82,8 @@ async function loseAndReopen(witness?: (file: string) => NodeJS.ProcessEnv): Pro
     console.log(
       `${round} power losses, ${lostBytes} bytes lost, ${ledger.acknowledged} batches acknowledged, ${ledger.records} records in the log`,
     );
-    expect(round).toBeGreaterThan(1);
     expect(lostBytes).toBeGreaterThan(0);
-    expect(ledger.acknowledged).toBeGreaterThan(100);
+    expect(ledger.acknowledged).toBeGreaterThan(50);
   } finally {
     await rm(root, { recursive: true, force: true });
   }
@@ -95,7 +98,9 @@ test("the same by what the operating system was asked to sync, by SQLite too", {
   try {
     const library = join(built, "sync-witness.so");
     const source = join(import.meta.dirname, "sync-witness.c");
-    const { status, stderr } = spawnSync("cc", ["-shared", "-fPIC", "-O1", "-o", library, source, "-ldl"], { encoding: "utf8" });
+    const { status, stderr } = spawnSync(COMPILER, ["-shared", "-fPIC", "-O1", "-o", library, source, "-ldl"], {
+      encoding: "utf8",
+    });
     if (process.platform !== "linux" || status === null) return skip("needs Linux and a C compiler to listen to fsync");
     expect([status, stderr]).toEqual([0, ""]);
     // A sync that takes its time makes an answer that does not wait for it plain to see.

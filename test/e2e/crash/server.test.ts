@@ -13,7 +13,7 @@ import { PARTITIONS, TOPIC, writeUntilRefused } from "./load.ts";
 
 const BROKERLESS = join(import.meta.dirname, "../../../bin/brokerless.ts");
 const RAW = "application/vnd.kafka.recordbatch.v2";
-const BUDGET_MS = 7000;
+const BUDGET_MS = 5000;
 const ROUNDS = Number(process.env["CRASH_ROUNDS"] ?? 0);
 
 /** Appends one batch; answers its base offset. */
@@ -77,7 +77,7 @@ test("a server killed at random moments loses and doubles nothing", { timeout: 6
     const ledger = new Ledger();
     const until = performance.now() + BUDGET_MS;
     let round = 0;
-    for (; ROUNDS > 0 ? round < ROUNDS : performance.now() < until; round++) {
+    for (; round < (ROUNDS || 3) || (ROUNDS === 0 && performance.now() < until); round++) {
       const { server, url, clusterId } = await start();
       if (round === 0) await createTopic(url, clusterId);
       else await ledger.check(readerOf(url));
@@ -97,8 +97,7 @@ test("a server killed at random moments loses and doubles nothing", { timeout: 6
     await ledger.check(readerOf(url));
     await kill(server);
     console.log(`${round} kills, ${ledger.acknowledged} batches acknowledged, ${ledger.records} records in the log`);
-    expect(round).toBeGreaterThan(2);
-    expect(ledger.acknowledged).toBeGreaterThan(100);
+    expect(ledger.acknowledged).toBeGreaterThan(50);
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
