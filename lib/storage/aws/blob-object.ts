@@ -28,13 +28,14 @@ export function encodeBlobObject(
 /** How many bytes of the object are the blob's own. Throws `unavailable` for what another version or program wrote. */
 export function readBlobMetadata(key: string, metadata: Readonly<Record<string, string>>): { readonly dataBytes: number } {
   const format = metadata[FORMAT];
+  if (format !== undefined && format !== String(BLOB_FORMAT)) {
+    throw new StorageError("unavailable", `object ${key} has format ${format}, which a newer version wrote: upgrade`);
+  }
   const dataBytes = Number(metadata[DATA_BYTES] ?? Number.NaN);
-  if (format !== String(BLOB_FORMAT) || !Number.isSafeInteger(dataBytes)) {
+  if (format === undefined || !Number.isSafeInteger(dataBytes)) {
     throw new StorageError(
       "unavailable",
-      format === undefined
-        ? `object ${key} has lost its metadata (${FORMAT}, ${DATA_BYTES}): copy it again with them`
-        : `object ${key} has format ${format}, which a newer version wrote: upgrade`,
+      `object ${key} has lost its metadata (${FORMAT}, ${DATA_BYTES}): copy it again with them`,
     );
   }
   return { dataBytes };

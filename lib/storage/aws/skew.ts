@@ -21,6 +21,8 @@ export class ClockSkew {
   observe(date: string | undefined): void {
     const atMs = date === undefined ? Number.NaN : Date.parse(date);
     if (!Number.isNaN(atMs)) this.#aheadMs = this.#clock.nowMs() - (atMs + 500);
+    // Nothing to compare with: some emulators do not say the time.
+    else this.#aheadMs ??= 0;
   }
 
   /** Was a reply seen, and was the clock right then? If not, a fresh reply is worth a trip. */
