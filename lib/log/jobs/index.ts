@@ -2,7 +2,7 @@
 import { type RollParts, type RollReport, rollPartition } from "./roll.ts";
 import { markedPartitions } from "./work.ts";
 
-export { ROLL_POLICY, type RollPolicy } from "./plan-roll.ts";
+export { ROLL_POLICY } from "./plan-roll.ts";
 export type { RollParts, RollReport };
 
 /** Rolls every partition that is marked, until the time is over (on the clock's `monotonicMs`) or `signal` aborts. */
