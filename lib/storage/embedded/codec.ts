@@ -44,7 +44,7 @@ export class ByteWriter {
   /** What was written, in a buffer of its own that can be transferred; the writer begins anew. */
   take(): Uint8Array<ArrayBuffer> {
     const bytes = this.#buffer.subarray(0, this.#at) as Uint8Array<ArrayBuffer>;
-    this.#buffer = Buffer.allocUnsafeSlow(Math.max(1024, Math.min(this.#at * 2, 256 * 1024)));
+    this.#buffer = Buffer.allocUnsafeSlow(Math.max(1024, Math.ceil(this.#at * 1.25)));
     this.#at = 0;
     return bytes;
   }
@@ -117,9 +117,9 @@ export class ByteWriter {
 
   /** A value as bytes with their length, for who passes it on unread. */
   encoded(value: Encodable): void {
-    const inner = new ByteWriter(256);
-    inner.value(value);
-    this.bytes(inner.peek());
+    SCRATCH.rewind();
+    SCRATCH.value(value);
+    this.bytes(SCRATCH.peek());
   }
 
   value(value: Encodable): void {
@@ -176,6 +176,8 @@ export class ByteWriter {
     this.#buffer = grown;
   }
 }
+
+const SCRATCH = new ByteWriter();
 
 /** Reads what {@link ByteWriter} wrote. */
 export class ByteReader {

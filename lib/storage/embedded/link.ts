@@ -1,9 +1,10 @@
 /** The storage's side of its worker: requests of one turn of the event loop go in one message, answers find their callers. */
 import { once } from "node:events";
+import { extname } from "node:path";
 import { Worker } from "node:worker_threads";
-import { type Clock, StorageError } from "../../ports/index.ts";
+import { type Clock, type Metrics, StorageError } from "../../ports/index.ts";
 import { ByteReader, ByteWriter } from "./codec.ts";
-import { isWriting, readError, STATUS, type Started, type WorkerOptions } from "./protocol.ts";
+import { isWriting, NOTE, readError, STATUS, type Started, type WorkerOptions } from "./protocol.ts";
 
 interface Call {
   readonly kind: number;
@@ -14,6 +15,7 @@ interface Call {
 export class Link {
   readonly #worker: Worker;
   readonly #clock: Clock;
+  readonly #metrics: Metrics;
   readonly #calls = new Map<number, Call>();
   readonly #out = new ByteWriter(16 * 1024);
   #number = 0;
@@ -22,21 +24,26 @@ export class Link {
   #gone: StorageError | undefined;
   #idle: (() => void) | undefined;
 
-  private constructor(worker: Worker, clock: Clock) {
+  private constructor(worker: Worker, clock: Clock, metrics: Metrics) {
     this.#worker = worker;
     this.#clock = clock;
+    this.#metrics = metrics;
     worker.on("message", (answers: Uint8Array) => this.#answer(answers));
     worker.on("error", (error) => this.#fail(`its worker failed: ${error.message}`));
     worker.on("exit", () => this.#fail("its worker has ended"));
   }
 
   /** Starts a worker and waits until it has opened the database, or says why not. */
-  static async start(options: WorkerOptions, clock: Clock): Promise<{ readonly started: Started; readonly link: Link }> {
+  static async start(
+    options: WorkerOptions,
+    clock: Clock,
+    metrics: Metrics,
+  ): Promise<{ readonly started: Started; readonly link: Link }> {
     // Beside this file: TypeScript in the sources, JavaScript where it was compiled.
-    const name = `./worker/worker${import.meta.url.slice(import.meta.url.lastIndexOf("."))}`;
+    const name = `./worker/worker${extname(new URL(import.meta.url).pathname)}`;
     const worker = new Worker(new URL(name, import.meta.url), { workerData: options, execArgv: ["--no-warnings"] });
     const [started] = (await once(worker, "message")) as [Started];
-    return { started, link: new Link(worker, clock) };
+    return { started, link: new Link(worker, clock, metrics) };
   }
 
   /**
@@ -94,6 +101,10 @@ export class Link {
     const from = new ByteReader(answers);
     while (!from.atEnd) {
       const number = from.varint();
+      if (number === NOTE) {
+        this.#metrics.observe(from.text(), from.double());
+        continue;
+      }
       const call = this.#calls.get(number) as Call;
       this.#calls.delete(number);
       if (from.byte() === STATUS.ok) call.answered(from);

@@ -1,7 +1,7 @@
 import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { BrokerlessError } from "../../base/errors.ts";
-import type { Storage } from "../../ports/index.ts";
+import { NO_METRICS, type Storage } from "../../ports/index.ts";
 import { EmbeddedBlobs } from "./blobs.ts";
 import { EmbeddedBucket } from "./bucket.ts";
 import { systemDisk } from "./disk.ts";
@@ -26,7 +26,7 @@ const PID = "pid";
  * (written by a newer version), `invalid_config` (not a data directory, or not to be written).
  */
 export async function openEmbedded(options: EmbeddedOptions): Promise<Storage> {
-  const { folder, clock, disk = systemDisk } = options;
+  const { folder, clock, disk = systemDisk, metrics = NO_METRICS } = options;
   const tuning = { ...TUNING, ...options.tuning };
   const path = (name: string): string => join(folder, name);
   try {
@@ -51,7 +51,7 @@ export async function openEmbedded(options: EmbeddedOptions): Promise<Storage> {
     await mkdir(path(TMP), { recursive: true });
     const gate = new Gate();
     const files = await SharedFiles.open(path(BLOBS), records, disk, gate, tuning.fileMostBytes);
-    const blobs = new EmbeddedBlobs(link, files, gate, tuning);
+    const blobs = new EmbeddedBlobs(link, files, gate, metrics, tuning);
     return {
       kind: "embedded",
       table: new EmbeddedTable(link, files, blobs, gate, tuning.inlineMostBytes),
@@ -69,6 +69,7 @@ export async function openEmbedded(options: EmbeddedOptions): Promise<Storage> {
     };
   } catch (error) {
     await link.close();
+    await rm(path(PID), { force: true });
     throw new BrokerlessError("unavailable", `data directory ${folder} is damaged: ${(error as Error).message}`, {
       cause: error,
     });
@@ -78,9 +79,9 @@ export async function openEmbedded(options: EmbeddedOptions): Promise<Storage> {
 async function openTable(
   folder: string,
   worker: Parameters<typeof Link.start>[0],
-  { clock }: EmbeddedOptions,
+  { clock, metrics = NO_METRICS }: EmbeddedOptions,
 ): Promise<{ readonly link: Link; readonly files: readonly FileRecord[] }> {
-  const { started, link } = await Link.start(worker, clock);
+  const { started, link } = await Link.start(worker, clock, metrics);
   if (started.started) return { link, files: started.files };
   switch (started.code) {
     case "in_use": {

@@ -26,6 +26,6 @@ export interface Tuning {
 export const TUNING: Tuning = {
   inlineMostBytes: 64 * 1024,
   fileMostBytes: 256 * 2 ** 20,
-  checkpointBytes: 16 * 2 ** 20,
+  checkpointBytes: 8 * 2 ** 20,
   cacheBytes: 32 * 2 ** 20,
 };

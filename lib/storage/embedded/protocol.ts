@@ -31,6 +31,9 @@ export function isWriting(kind: number): boolean {
 /** How the bytes of a `putBlob` come in a request: within it, or as their place in a shared file. */
 export const BLOB = { inline: 0, inFile: 1, absent: 2 } as const;
 
+/** In the place of a request's number: a metric's name and value follow, to be observed. */
+export const NOTE = 0;
+
 /** Of an answer, or of one operation in the answer to `inOrder`. */
 export const STATUS = { ok: 0, error: 1, notReached: 2 } as const;
 

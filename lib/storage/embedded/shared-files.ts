@@ -76,7 +76,8 @@ export class SharedFiles {
     fileMostBytes: number,
   ): Promise<SharedFiles> {
     const known = new Set(records.map(({ file }) => fileName(file)));
-    for (const name of await readdir(folder)) if (FILE_NAME.test(name) && !known.has(name)) await rm(join(folder, name));
+    const unknown = (await readdir(folder)).filter((name) => FILE_NAME.test(name) && !known.has(name));
+    for (const name of unknown) await rm(join(folder, name));
     for (const { file, endBytes } of records) {
       const path = join(folder, fileName(file));
       const sizeBytes = await stat(path).then(
@@ -226,7 +227,7 @@ export class SharedFiles {
       });
     } catch (error) {
       if (error instanceof StorageError) throw error;
-      this.#open.delete(place.file);
+      if (this.#open.get(place.file) === file) this.#leave(place.file);
       if ((error as NodeJS.ErrnoException).code === "ENOENT") return run.map(() => undefined);
       throw new StorageError("unavailable", `${fileName(place.file)} could not be read (${(error as Error).message})`);
     } finally {
@@ -262,11 +263,11 @@ export class SharedFiles {
     file.fd.then((fd) => this.#disk.close(fd)).catch(() => undefined);
   }
 
-  /** Deletes files in which nothing is alive and whose records are gone. */
+  /** Deletes files whose records are gone. What cannot be deleted now is when the storage is opened again. */
   async drop(files: readonly number[]): Promise<void> {
     for (const file of files) {
       this.#leave(file);
-      await rm(this.#path(file), { force: true });
+      await rm(this.#path(file), { force: true }).catch(() => undefined);
     }
   }
 

@@ -56,7 +56,7 @@ export class EmbeddedTable implements Table {
       const found: KeyedItem[] = [];
       for (let more = limit > 0; more; ) {
         const page = await this.#rangePage(pk, query, found.at(-1)?.key.sk, limit - found.length);
-        found.push(...page.found);
+        for (const one of page.found) found.push(one);
         more = page.more;
       }
       return found;

@@ -7,8 +7,9 @@
  *     answer is `unknown` and nothing is written any more: what the disk holds is known again when it is opened anew.
  */
 import { StorageError } from "../../../ports/index.ts";
+import { systemClock } from "../../system/clock.ts";
 import { ByteReader, ByteWriter } from "../codec.ts";
-import { isWriting, STATUS, writeError } from "../protocol.ts";
+import { isWriting, NOTE, STATUS, writeError } from "../protocol.ts";
 import { type Run, readRequest } from "./requests.ts";
 import type { Store } from "./store.ts";
 
@@ -29,8 +30,8 @@ export class Groups {
     this.#send = send;
   }
 
-  /** Does all that these messages ask for. Answers how many writes were among them. */
-  run(messages: readonly Uint8Array[]): number {
+  /** Does all that these messages ask for. */
+  run(messages: readonly Uint8Array[]): void {
     const reads: Request[] = [];
     const writes: Request[] = [];
     for (const message of messages) this.#read(message, reads, writes);
@@ -39,10 +40,30 @@ export class Groups {
       this.#send(this.#answers.take());
     }
     if (writes.length > 0) {
+      const beganMs = systemClock.monotonicMs();
       this.#commit(writes);
+      this.#note("storage_commit_ms", systemClock.monotonicMs() - beganMs);
+      this.#note("storage_commit_writes", writes.length);
       this.#send(this.#answers.take());
     }
-    return writes.length;
+    if (this.#store.needsCheckpoint) this.#checkpoint();
+  }
+
+  #checkpoint(): void {
+    const beganMs = systemClock.monotonicMs();
+    try {
+      this.#store.checkpoint();
+      this.#note("storage_checkpoint_ms", systemClock.monotonicMs() - beganMs);
+    } catch {
+      this.#note("storage_checkpoint_failures", 1);
+    }
+    this.#send(this.#answers.take());
+  }
+
+  #note(metric: string, value: number): void {
+    this.#answers.varint(NOTE);
+    this.#answers.text(metric);
+    this.#answers.double(value);
   }
 
   #read(message: Uint8Array, reads: Request[], writes: Request[]): void {

@@ -6,8 +6,7 @@ import { ByteWriter, decodeItem, type Encodable } from "../codec.ts";
 
 /** A row as it is in the database, or in the transaction that is open. */
 interface Row extends StoredItem {
-  /** Undefined for one that is not there. */
-  readonly id: number | undefined;
+  readonly id: number;
   readonly encoded: Uint8Array;
 }
 
@@ -41,6 +40,8 @@ const PURGE_ROWS = 500;
 export class Items {
   /** By key; the one that was used last is the last. */
   readonly #cache = new Map<string, Row>();
+  /** The key that was sought last and is not there: who puts it seeks it twice. */
+  #absent: string | undefined;
   readonly #writer = new ByteWriter();
   readonly #select: StatementSync;
   readonly #insert: StatementSync;
@@ -81,7 +82,7 @@ export class Items {
     const row = this.#row(key);
     const name = cacheKey(key);
     if (after === undefined) {
-      if (row !== undefined) this.#delete.run(row.id as number);
+      if (row !== undefined) this.#delete.run(row.id);
       this.#cache.delete(name);
       return undefined;
     }
@@ -90,8 +91,10 @@ export class Items {
     const encoded = new Uint8Array(this.#writer.peek());
     const expiresAtS = after.expiresAtS ?? null;
     let id = row?.id;
-    if (id === undefined) id = Number(this.#insert.run(key.pk, key.sk, expiresAtS, encoded).lastInsertRowid);
-    else this.#update.run(expiresAtS, encoded, id);
+    if (id === undefined) {
+      id = Number(this.#insert.run(key.pk, key.sk, expiresAtS, encoded).lastInsertRowid);
+      this.#absent = undefined;
+    } else this.#update.run(expiresAtS, encoded, id);
     this.#keep(name, { id, encoded, item: after.item, expiresAtS: after.expiresAtS });
     return encoded;
   }
@@ -123,14 +126,18 @@ export class Items {
   /** After a rollback: nothing that is in memory can be trusted. */
   forget(): void {
     this.#cache.clear();
+    this.#absent = undefined;
   }
 
   #row(key: Key): Row | undefined {
     const name = cacheKey(key);
     const hot = this.#cache.get(name);
-    if (hot !== undefined) return hot;
+    if (hot !== undefined || name === this.#absent) return hot;
     const stored = this.#select.get(key.pk, key.sk) as StoredRow | undefined;
-    if (stored === undefined) return undefined;
+    if (stored === undefined) {
+      this.#absent = name;
+      return undefined;
+    }
     const item: Item = decodeItem(stored.v);
     const row = { id: stored.id, encoded: stored.v, item, expiresAtS: stored.x ?? undefined };
     this.#keep(name, row);

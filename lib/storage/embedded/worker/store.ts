@@ -45,19 +45,26 @@ export class Store {
 
   rollback(): void {
     this.items.forget();
-    // SQLite itself rolls back on some errors.
-    if (this.#db.isTransaction) this.#db.exec("ROLLBACK");
+    try {
+      this.#db.exec("ROLLBACK");
+    } catch (error) {
+      // On some errors SQLite has rolled back itself.
+      if (!(error as Error).message.includes("no transaction is active")) throw error;
+    }
   }
 
   /**
    * Copies the log into the database when it has grown enough, so that it begins anew. Stops the worker meanwhile, so it
-   * is called when nobody waits for an answer that is there. What it could not do is done the next time.
+   * is called when nobody waits for an answer that is there. Throws when it could not: nothing is lost then, the log
+   * stays as it is, and it is tried again after as much was written once more.
    */
-  checkpoint(): boolean {
-    if (this.#checkpointBytes === 0 || this.#loggedBytes < this.#checkpointBytes) return false;
+  checkpoint(): void {
     this.#loggedBytes = 0;
     this.#db.exec("PRAGMA wal_checkpoint(PASSIVE)");
-    return true;
+  }
+
+  get needsCheckpoint(): boolean {
+    return this.#checkpointBytes > 0 && this.#loggedBytes >= this.#checkpointBytes;
   }
 
   close(): void {

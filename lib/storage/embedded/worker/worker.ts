@@ -32,7 +32,7 @@ function start(): void {
     if (closing) {
       store.close();
       port.close();
-    } else store.checkpoint();
+    }
   });
   port.postMessage({ started: true, files: store.blobs.files() } satisfies Started);
 }
