@@ -30,6 +30,9 @@ export interface BlobInfo extends BlobName {
 }
 
 export interface Blobs {
+  /** A blob for each partition costs about as much as one for all that are written together. */
+  readonly separate: boolean;
+
   /** Where a blob of this size goes. Pure: the same size has always the same place in one backend. */
   place(sizeBytes: number): Place;
 

@@ -58,6 +58,7 @@ export function faultyStorage(truth: Storage, world: World, process: Process): S
     },
     table: steps,
     blobs: {
+      separate: false,
       place: (sizeBytes) => (sizeBytes > 400 ? 1 : 0),
       read: (slices) => read("read blobs", () => blobs.read(slices.map((slice) => ({ ...slice, place: 0 })))),
       delete: (names) => write("delete blobs", () => blobs.delete(names)),

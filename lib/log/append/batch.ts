@@ -8,9 +8,9 @@
 import { invariant } from "../../base/assert.ts";
 import { BrokerlessError } from "../../base/errors.ts";
 import { type BatchSummary, stampLogAppendTime } from "../../kafka/index.ts";
-import type { Change, Condition, Place, Update } from "../../ports/index.ts";
+import type { Change, Condition, Update } from "../../ports/index.ts";
 import { packProducer } from "../items/producer.ts";
-import { packRef, REF_MAX_RECORDS } from "../items/ref.ts";
+import { packRef, REF_MAX_RECORDS, type Ref } from "../items/ref.ts";
 import type { Lane, Pending } from "./lane.ts";
 import { judgeBatch, stateAfter, type Verdict } from "./plan.ts";
 
@@ -117,7 +117,11 @@ export class LaneBatch {
   }
 
   /** The refs to these bytes, which begin at a position of the blob. */
-  refs(blobId: Uint8Array, place: Place, positionBytes: number, appendTimeMs: number): Uint8Array[] {
+  refs(
+    { blobId, place, shared }: Pick<Ref, "blobId" | "place" | "shared">,
+    positionBytes: number,
+    appendTimeMs: number,
+  ): Uint8Array[] {
     const refs: Uint8Array[] = [];
     let at = positionBytes;
     let size = 0;
@@ -125,7 +129,9 @@ export class LaneBatch {
     let maxTimestampMs = Number.NEGATIVE_INFINITY;
     const claimed = this.placed.some(({ pending }) => pending.claim !== undefined);
     const close = (): void => {
-      refs.push(packRef({ blobId, place, claimed, positionBytes: at, sizeBytes: size, recordCount: records, maxTimestampMs }));
+      refs.push(
+        packRef({ blobId, place, claimed, shared, positionBytes: at, sizeBytes: size, recordCount: records, maxTimestampMs }),
+      );
       at += size;
       size = 0;
       records = 0;

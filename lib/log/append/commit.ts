@@ -1,5 +1,5 @@
 /**
- * One commit: what several lanes have waiting goes into one blob (or one each, where blobs live inside the table),
+ * One commit: what several lanes have waiting goes into one blob (or one each, where that costs no more),
  * then each lane's head is updated, side by side. Two sequential trips to the storage.
  *
  * A crash before the blob is written leaves nothing; between blob and head, a blob that nothing refers to, which the
@@ -38,25 +38,25 @@ export function prepareCommit(batches: readonly LaneBatch[], storage: Storage, c
     sizeBytes += batch.sizeBytes;
     batch.stamp(appendTimeMs);
   }
-  const shared = storage.blobs.place(sizeBytes);
   const updates: Update[] = [];
   const blobs: PutBlob[] = [];
-  if (shared !== 0 || batches.length === 1) {
-    const id = ids.ulid(floor);
+  const shared = batches.length > 1 && !storage.blobs.separate && storage.blobs.place(sizeBytes) !== 0;
+  if (shared) {
+    const blob = { blobId: ids.ulid(floor), place: storage.blobs.place(sizeBytes), shared };
     const pieces: Uint8Array[] = [];
     let at = 0;
     for (const batch of batches) {
-      updates.push(batch.update(id, batch.refs(id, shared, at, appendTimeMs)));
+      updates.push(batch.update(blob.blobId, batch.refs(blob, at, appendTimeMs)));
       pieces.push(...batch.pieces());
       at += batch.sizeBytes;
     }
-    blobs.push({ op: "putBlob", id, pieces, partitions: batches.map((batch) => batch.lane.name) });
+    blobs.push({ op: "putBlob", id: blob.blobId, pieces, partitions: batches.map((batch) => batch.lane.name) });
   } else {
-    // A blob inside the table belongs to one partition, so that it can go with that partition's run.
+    // A blob of one partition alone can go with that partition's run.
     for (const batch of batches) {
-      const id = ids.ulid(floor);
-      updates.push(batch.update(id, batch.refs(id, 0, 0, appendTimeMs)));
-      blobs.push({ op: "putBlob", id, pieces: batch.pieces(), partitions: [batch.lane.name] });
+      const blob = { blobId: ids.ulid(floor), place: storage.blobs.place(batch.sizeBytes), shared };
+      updates.push(batch.update(blob.blobId, batch.refs(blob, 0, appendTimeMs)));
+      blobs.push({ op: "putBlob", id: blob.blobId, pieces: batch.pieces(), partitions: [batch.lane.name] });
     }
   }
   return { blobs, updates, appendTimeMs };

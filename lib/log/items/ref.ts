@@ -4,7 +4,7 @@
  * | bytes | what |
  * |---|---|
  * | 0-15 | blob id (ULID) |
- * | 16-19 | flags (2 bits place, 1 bit claim, 1 bit free), position in the blob (28 bits) |
+ * | 16-19 | flags (2 bits place, 1 bit claim, 1 bit shared), position in the blob (28 bits) |
  * | 20-23 | record count, high 4 bits; size in bytes (28 bits) |
  * | 24-25 | record count, low 16 bits |
  * | 26-31 | largest timestamp, milliseconds since 1970, signed |
@@ -23,6 +23,8 @@ export interface Ref {
   readonly place: Place;
   /** A keyed request wrote it, whose claim may still be open: finish the claim before the ref goes. */
   readonly claimed: boolean;
+  /** The blob has bytes of other partitions too: it does not go when this partition's refs do. */
+  readonly shared: boolean;
   readonly positionBytes: number;
   readonly sizeBytes: number;
   readonly recordCount: number;
@@ -35,7 +37,7 @@ export function packRef(ref: Ref): Uint8Array {
   const out = new Uint8Array(REF_BYTES);
   const view = new DataView(out.buffer);
   out.set(ref.blobId, 0);
-  view.setUint32(16, ((ref.place << 30) | (ref.claimed ? 1 << 29 : 0) | ref.positionBytes) >>> 0);
+  view.setUint32(16, ((ref.place << 30) | (ref.claimed ? 1 << 29 : 0) | (ref.shared ? 1 << 28 : 0) | ref.positionBytes) >>> 0);
   view.setUint32(20, (((ref.recordCount >>> 16) << 28) | ref.sizeBytes) >>> 0);
   view.setUint16(24, ref.recordCount & 0xffff);
   view.setInt16(26, Math.floor(ref.maxTimestampMs / 2 ** 32));
@@ -52,6 +54,7 @@ export function unpackRef(bytes: Uint8Array): Ref {
     blobId: bytes.subarray(0, 16),
     place: (a >>> 30) as Place,
     claimed: (a & (1 << 29)) !== 0,
+    shared: (a & (1 << 28)) !== 0,
     positionBytes: a & 0x0fffffff,
     sizeBytes: b & 0x0fffffff,
     recordCount: ((b >>> 28) << 16) | view.getUint16(24),

@@ -192,7 +192,7 @@ async function deleteBlobs(
     .map(({ ref }) => ref)
     .filter(
       (ref, i) =>
-        ref.place === 0 &&
+        !ref.shared &&
         (next === undefined || !refIsOf(next, ref.blobId)) &&
         (i === 0 || compareUlids((refs[i - 1] as LocatedRef).ref.blobId, ref.blobId) !== 0),
     );

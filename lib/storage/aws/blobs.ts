@@ -43,6 +43,8 @@ const INLINE: Place = 0;
 const OBJECT: Place = 1;
 
 export class AwsBlobs implements Blobs {
+  /** One object for many partitions is what makes writing to many of them cheap. */
+  readonly separate = false;
   readonly #parts: TableParts;
   readonly #reads: TableReads;
   readonly #objects: Objects;

@@ -18,6 +18,8 @@ const MOVE_BLOBS = 1000;
 
 /** Blobs in the table (their rows have the bytes) and in the shared files (their rows have the place). */
 export class EmbeddedBlobs implements Blobs {
+  /** What is written together goes into one file with one sync, however many blobs it is. */
+  readonly separate = true;
   readonly #link: Link;
   readonly #files: SharedFiles;
   readonly #gate: Gate;

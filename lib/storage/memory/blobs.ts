@@ -10,6 +10,7 @@ interface StoredBlob {
 const LIST_PAGE = 100;
 
 export class MemoryBlobs implements Blobs {
+  readonly separate = false;
   readonly #blobs = new Map<string, StoredBlob>();
   readonly #inlineMostBytes: number;
   readonly #checkOpen: () => void;

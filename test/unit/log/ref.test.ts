@@ -15,6 +15,7 @@ const anyRef: fc.Arbitrary<Ref> = fc.record({
   blobId: fc.uint8Array({ minLength: 16, maxLength: 16 }),
   place: fc.constantFrom(0, 1, 2, 3),
   claimed: fc.boolean(),
+  shared: fc.boolean(),
   positionBytes: fc.nat(REF_MAX_BYTES),
   sizeBytes: fc.nat(REF_MAX_BYTES),
   recordCount: fc.integer({ min: 1, max: REF_MAX_RECORDS }),

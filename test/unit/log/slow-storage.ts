@@ -54,6 +54,7 @@ export function slowStorage(storage: Storage, gate: Gate, seen: (trip: Trip) => 
     },
   };
   const blobs: Blobs = {
+    separate: storage.blobs.separate,
     place: (sizeBytes) => storage.blobs.place(sizeBytes),
     read: (slices) => trip("read blobs", () => storage.blobs.read(slices)),
     delete: (names) => trip("delete blobs", () => storage.blobs.delete(names)),

@@ -97,6 +97,7 @@ test("a head with 15 refs and 8 producers costs one write unit", () => {
       blobId: ids.ulid(),
       place: 1,
       claimed: false,
+      shared: false,
       positionBytes: 1e6,
       sizeBytes: 1e6,
       recordCount: 1000,
