@@ -24,7 +24,7 @@ export interface SeenRequest {
   readonly index: number;
 }
 
-export interface Proxy {
+export interface FaultyProxy {
   readonly endpoint: string;
   /** Names of all requests so far. */
   readonly seen: string[];
@@ -33,11 +33,11 @@ export interface Proxy {
   close(): Promise<void>;
 }
 
-export async function startProxy(target: string): Promise<Proxy> {
+export async function startProxy(target: string): Promise<FaultyProxy> {
   const { hostname, port } = new URL(target);
   const sockets = new Set<Socket>();
   const late = new Set<Promise<void>>();
-  const proxy: Proxy = { endpoint: "", seen: [], decide: () => "pass", close };
+  const proxy: FaultyProxy = { endpoint: "", seen: [], decide: () => "pass", close };
 
   /** Sends a request on a connection of its own and hands over what comes back. */
   function forward(request: Buffer, onData: (data: Buffer) => void): Socket {
