@@ -1,0 +1,38 @@
+/** What the functions have in common: the log over the deployment's table and bucket, and the HTTP app over the log. */
+import { createHttpApp } from "../lib/http/index.ts";
+import type { LambdaParts } from "../lib/http/lambda/handler.ts";
+import { nodeCodecs } from "../lib/kafka/codecs/node.ts";
+import { createLog } from "../lib/log/index.ts";
+import { awsStorage } from "../lib/storage/aws/index.ts";
+import { pollingDoorbell } from "../lib/storage/polling/doorbell.ts";
+import { systemClock as clock } from "../lib/storage/system/clock.ts";
+import { systemIds } from "../lib/storage/system/ids.ts";
+import { LIMITS, line, setting } from "./environment.ts";
+
+export function openApp(): LambdaParts {
+  const ids = systemIds(clock);
+  const storage = awsStorage({ table: setting("BROKERLESS_TABLE"), bucket: setting("BROKERLESS_BUCKET"), clock, ids });
+  const log = createLog({ storage, clock, ids, codecs: nodeCodecs, doorbell: pollingDoorbell(clock) });
+  const app = createHttpApp({
+    log,
+    clock,
+    ids,
+    codecs: nodeCodecs,
+    cors: process.env["BROKERLESS_CORS"]?.split(",") ?? [],
+    limits: LIMITS,
+    outlivesAnswer: false,
+    // Any key does: what counts is that the storage answers.
+    ready: async () => void (await storage.table.get({ pk: "META", sk: "cluster" })),
+    version: process.env.BROKERLESS_VERSION ?? "0.0.0",
+    onInternalError: (error, request) =>
+      line(
+        JSON.stringify({
+          level: "ERROR",
+          message: "internal error",
+          request,
+          stack: error instanceof Error ? error.stack : error,
+        }),
+      ),
+  });
+  return { fetch: (request) => app.hono.fetch(request), clock, line, streamUrl: process.env["BROKERLESS_STREAM_URL"] };
+}
