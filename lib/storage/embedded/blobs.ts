@@ -65,7 +65,7 @@ export class EmbeddedBlobs implements Blobs {
 
   read(slices: readonly BlobSlice[]): Promise<(Uint8Array | undefined)[]> {
     return this.#gate.read(async () => {
-      const found = new Array<Uint8Array | undefined>(slices.length);
+      const found = new Array<Uint8Array | undefined>(slices.length).fill(undefined);
       const inFiles: { readonly at: number; readonly slice: FileSlice }[] = [];
       const unknown: number[] = [];
       for (const [at, slice] of slices.entries()) {
