@@ -4,6 +4,7 @@
  * Nothing is tried again here.
  */
 import { BrokerlessError } from "../base/errors.ts";
+import { Deadline } from "./deadline.ts";
 import { errorOfReply } from "./reply-errors.ts";
 
 export type Fetch = (input: string, init: RequestInit) => Promise<Response>;
@@ -67,15 +68,16 @@ export function createHttp(options: HttpOptions): Http {
   return {
     baseUrl,
     async json(request) {
-      const timeout = AbortSignal.timeout(timeoutMs);
-      const signal = request.signal === undefined ? timeout : AbortSignal.any([timeout, request.signal]);
+      const limit = new Deadline(timeoutMs, request.signal);
       let response: Response;
       let text: string;
       try {
-        response = await call(request, signal);
+        response = await call(request, limit.signal);
         text = await response.text();
       } catch (cause) {
-        throw lostRequest(request, baseUrl, cause, timeout.aborted ? timeoutMs : undefined);
+        throw lostRequest(request, baseUrl, cause, limit.isOver ? timeoutMs : undefined);
+      } finally {
+        limit.clear();
       }
       if (!response.ok) throw errorOfReply(response.status, response.headers, text, isReadOnly(request));
       if (text === "") return undefined;
@@ -135,12 +137,7 @@ function isReadOnly(request: HttpRequest): boolean {
 }
 
 /** The request got no answer. It was certainly not applied only where no connection came about. */
-export function lostRequest(
-  request: HttpRequest,
-  baseUrl: string,
-  cause: unknown,
-  timedOutMs: number | undefined,
-): BrokerlessError {
+function lostRequest(request: HttpRequest, baseUrl: string, cause: unknown, timedOutMs: number | undefined): BrokerlessError {
   if (request.signal?.aborted) {
     return new BrokerlessError(isReadOnly(request) ? "timeout" : "outcome_unknown", "the request was given up by its caller", {
       outcome: isReadOnly(request) ? "not_applied" : "unknown",

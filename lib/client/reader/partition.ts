@@ -5,8 +5,10 @@
 import { BrokerlessError } from "../../base/errors.ts";
 import { crcMatches, readBatchHeader } from "../../kafka/index.ts";
 import type { Connection } from "../connection.ts";
+import { Deadline } from "../deadline.ts";
 import { RECORD_BATCH_TYPE } from "../media-type.ts";
 import { askOffset } from "../offsets.ts";
+import { sleep } from "../retry.ts";
 import { BatchCutter } from "./cut.ts";
 import { Patience } from "./patience.ts";
 import { RecordsBatch } from "./records-batch.ts";
@@ -26,6 +28,8 @@ export interface PartitionSettings {
   readonly signal: AbortSignal;
 }
 
+/** Between two requests that bring nothing. */
+const LEAST_WAIT_MS = 50;
 /** Past the longest wait that was asked for, so long a connection may be silent. */
 const SILENCE_MS = 30_000;
 
@@ -76,9 +80,14 @@ export class PartitionReader {
     // From beyond the log's end nothing is read, and it must be told.
     while (!signal.aborted && (!this.#isDone() || this.#position() > this.#logEndOffset)) {
       try {
+        const position = this.#position();
+        const askedAtMs = performance.now();
         const response = await this.#request();
+        if (response === undefined) continue;
+        yield* this.#batchesOf(response);
         this.#patience.answered();
-        if (response !== undefined) yield* this.#batchesOf(response);
+        // Someone who does not wait at the end (a server that stops, a cache in between) is not asked without a pause.
+        if (this.#position() === position) await sleep(LEAST_WAIT_MS - (performance.now() - askedAtMs), signal);
       } catch (error) {
         if (signal.aborted) return;
         await this.#patience.afterFailure(error);
@@ -98,8 +107,7 @@ export class PartitionReader {
   async #request(): Promise<Response | undefined> {
     const { connection, topic, partition, follow, maxBytes, waitMs, signal } = this.#settings;
     const isBehind = this.#position() < this.#logEndOffset;
-    const idle = new AbortController();
-    const timer = setTimeout(() => idle.abort(), waitMs + SILENCE_MS);
+    const limit = new Deadline(waitMs + SILENCE_MS, signal);
     try {
       return await connection.http.open({
         method: "GET",
@@ -110,13 +118,13 @@ export class PartitionReader {
           : { offset: this.#position(), max_bytes: maxBytes, timeout: follow ? waitMs : 0 },
         // What batches hold is compressed already or not to be; browsers do not let the second header through.
         headers: { accept: RECORD_BATCH_TYPE, "accept-encoding": "identity" },
-        signal: AbortSignal.any([signal, idle.signal]),
+        signal: limit.signal,
       });
     } catch (error) {
       if (error instanceof BrokerlessError && error.code === "offset_out_of_range") return this.#reset(error);
       throw error;
     } finally {
-      clearTimeout(timer);
+      limit.clear();
     }
   }
 
@@ -151,9 +159,12 @@ export class PartitionReader {
       await body?.cancel().catch(() => {});
     }
     if (cutter.heldBytes > 0) throw this.#cut("it ended in the middle of a record batch");
+    if (this.#position() > start) return;
     const next = offsetHeader(response.headers, "kafka-next-offset");
     // A compacted log may end in a gap.
-    if (this.#position() === start && next !== undefined && next > start) this.position = next;
+    if (next !== undefined && next > start) this.position = next;
+    else if (start < this.#logEndOffset)
+      throw this.#cut(`nothing came from offset ${start}, and the log ends at ${this.#logEndOffset}`);
   }
 
   /** Moves the position past the batch; undefined for one that is behind it. Throws `corrupt_record`. */

@@ -44,7 +44,7 @@ async function runUntilDone(args: readonly string[]): Promise<number> {
   for (let kills = 0; ; kills++) {
     const running = start([...args, "--url", server.url]);
     // Later each time, so that it ends at last; the first ones hit the start, the slices and what is between them.
-    const timer = setTimeout(() => running.child.kill("SIGKILL"), 350 + kills * 35);
+    const timer = setTimeout(() => running.child.kill("SIGKILL"), 350 + kills * 60);
     const end = await running.ended;
     clearTimeout(timer);
     if (end === "SIGKILL") continue;

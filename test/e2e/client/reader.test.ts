@@ -253,3 +253,38 @@ describe("what cannot be is refused", () => {
     }).rejects.toThrow("a reader is read once");
   });
 });
+
+test("an answer that brings nothing, where the log goes on, is asked for again with pauses and then told", async () => {
+  const topic = await topicWith(1, 10);
+  let asked = 0;
+  const empty = new Brokerless({
+    url: server.url,
+    retry: { minMs: 10, maxMs: 20 },
+    fetch: async (input, init) => {
+      const response = await fetch(input, init);
+      if (!input.includes("/records?")) return response;
+      asked++;
+      await response.arrayBuffer();
+      return new Response(new Uint8Array(), { headers: { "kafka-next-offset": "0", "kafka-log-end-offset": "10" } });
+    },
+  });
+  await expect(read({ topic, retryTimeoutMs: 200 }, empty)).rejects.toThrow("nothing came from offset 0, and the log ends at 10");
+  expect(asked).toBeLessThan(40);
+});
+
+test("a server that does not wait at the end is not asked without a pause", async () => {
+  const topic = await topicWith(1, 0);
+  let asked = 0;
+  const hasty = new Brokerless({
+    url: server.url,
+    fetch: (input, init) => {
+      if (input.includes("/records?")) asked++;
+      return fetch(input.replace(/timeout=\d+/, "timeout=0"), init);
+    },
+  });
+  const stop = new AbortController();
+  setTimeout(() => stop.abort(), 400);
+  expect(await read({ topic, follow: true, signal: stop.signal }, hasty)).toEqual([]);
+  expect(asked).toBeGreaterThan(2);
+  expect(asked).toBeLessThan(15);
+});
