@@ -1,11 +1,11 @@
 /** The contract suite over AWS, or what stands for it. */
-import { describe, inject } from "vitest";
+import { afterAll, describe, inject } from "vitest";
 import { type Backend, movableClock } from "../contract/backend.ts";
 import { blobsContract } from "../contract/blobs.contract.ts";
 import { bucketContract } from "../contract/bucket.contract.ts";
 import { storageContract } from "../contract/storage.contract.ts";
 import { tableContract } from "../contract/table.contract.ts";
-import { makePlace, openStorage, type Place } from "./support/storage.ts";
+import { dropPlaces, makePlace, openStorage, type Place } from "./support/storage.ts";
 
 function contract(endpoint: string, s3Endpoint: string): void {
   let place: Promise<Place> | undefined;
@@ -23,6 +23,8 @@ function contract(endpoint: string, s3Endpoint: string): void {
   bucketContract(aws);
   storageContract(aws);
 }
+
+afterAll(dropPlaces);
 
 const endpoint = inject("awsEndpoint");
 const dynamodbLocal = inject("dynamodbLocalEndpoint");

@@ -1,8 +1,10 @@
 /** The log behind a network that loses, delays and repeats nothing by itself: nothing is lost, nothing is doubled. */
-import { describe, expect, inject, test } from "vitest";
+import { afterAll, describe, expect, inject, test } from "vitest";
 import { type Fault, startProxy } from "./support/proxy.ts";
-import { makePlace, openStorage } from "./support/storage.ts";
+import { dropPlaces, makePlace, openStorage } from "./support/storage.ts";
 import { openLog, runJob, violations } from "./support/writer.ts";
+
+afterAll(dropPlaces);
 
 const target = inject("awsEndpoint");
 const dynamodbLocal = inject("dynamodbLocalEndpoint");

@@ -2,8 +2,8 @@
 import { fork } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { fileURLToPath } from "node:url";
-import { describe, expect, inject, test } from "vitest";
-import { makePlace, openStorage, type Place } from "./support/storage.ts";
+import { afterAll, describe, expect, inject, test } from "vitest";
+import { dropPlaces, makePlace, openStorage, type Place } from "./support/storage.ts";
 import { type Job, openLog, type Report, readAll, violations } from "./support/writer.ts";
 
 const PARTITIONS = 2;
@@ -62,6 +62,8 @@ function manyWriters(endpoint: string, s3Endpoint: string): void {
     await Promise.all([writing.close(), reading.close()]);
   });
 }
+
+afterAll(dropPlaces);
 
 const endpoint = inject("awsEndpoint");
 const dynamodbLocal = inject("dynamodbLocalEndpoint");

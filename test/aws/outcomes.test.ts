@@ -4,7 +4,7 @@ import { type Clock, type Metrics, NO_METRICS, type Storage } from "../../lib/po
 import { systemClock } from "../../lib/storage/system/clock.ts";
 import { expectBytes, freshKey, freshUlid, patternBytes, storageErrorOf } from "../contract/backend.ts";
 import { type Fault, type FaultyProxy, startProxy } from "./support/proxy.ts";
-import { makePlace, openStorage, type Place } from "./support/storage.ts";
+import { dropPlaces, makePlace, openStorage, type Place } from "./support/storage.ts";
 
 const target = inject("awsEndpoint");
 
@@ -28,6 +28,7 @@ describe.skipIf(!target.startsWith("http:"))("outcomes (behind a proxy, so witho
   afterAll(async () => {
     await Promise.all([storage.close(), direct.close()]);
     await proxy.close();
+    await dropPlaces();
   });
   beforeEach(() => {
     proxy.decide = () => "pass";

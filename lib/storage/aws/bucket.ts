@@ -1,12 +1,4 @@
 /** The bucket over S3. */
-import {
-  AbortMultipartUploadCommand,
-  CompleteMultipartUploadCommand,
-  CreateMultipartUploadCommand,
-  GetObjectCommand,
-  UploadPartCommand,
-  UploadPartCopyCommand,
-} from "@aws-sdk/client-s3";
 import { concatBytes } from "../../base/bytes.ts";
 import { type Bucket, type ObjectInfo, StorageError } from "../../ports/index.ts";
 import { checkObjectKey } from "../../ports/rules.ts";
@@ -20,6 +12,13 @@ const PARTS_AT_ONCE = 4;
 const COPY_TIMEOUT_MS = 120_000;
 /** A concat may move terabytes on S3's side; each of its requests is bounded by itself. */
 const CONCAT_DEADLINE_MS = 15 * 60_000;
+
+interface UploadPart {
+  readonly Bucket: string;
+  readonly Key: string;
+  readonly UploadId: string | undefined;
+  readonly PartNumber: number;
+}
 
 export class AwsBucket implements Bucket {
   readonly #objects: Objects;
@@ -99,74 +98,90 @@ export class AwsBucket implements Bucket {
   }
 
   async #join(keys: readonly string[], parts: readonly Part[], into: string, untilMs: number): Promise<void> {
-    const { calls, client, bucketName: Bucket } = this.#objects.parts;
-    const { UploadId } = await calls.send(this.#operations.create, untilMs, (options) =>
-      client.send(new CreateMultipartUploadCommand({ Bucket, Key: into }), options),
-    );
+    const { calls, s3, bucketName: Bucket } = this.#objects.parts;
+    const { UploadId } = await calls.send(this.#operations.create, untilMs, async (options) => {
+      const { client, CreateMultipartUploadCommand } = await s3();
+      return client.send(new CreateMultipartUploadCommand({ Bucket, Key: into }), options);
+    });
     const upload = { Bucket, Key: into, UploadId };
     try {
       const Parts = await inParallel(parts, PARTS_AT_ONCE, async (part, i) => {
-        const PartNumber = i + 1;
-        if ("upload" in part) {
-          const Body = await this.#read(keys, part.upload);
-          const { ETag } = await calls.send(
-            this.#operations.upload,
-            untilMs,
-            (options) => client.send(new UploadPartCommand({ ...upload, PartNumber, Body }), options),
-            timeoutFor(Body.byteLength),
-          );
-          return { PartNumber, ETag };
-        }
-        const { source, from, to } = part.copy;
-        const key = keys[source] as string;
-        const copied = await calls.send(
-          this.#operations.copy,
-          untilMs,
-          (options) =>
-            client
-              .send(
-                new UploadPartCopyCommand({
-                  ...upload,
-                  PartNumber,
-                  CopySource: `${Bucket}/${key}`,
-                  CopySourceRange: `bytes=${from}-${to - 1}`,
-                }),
-                options,
-              )
-              .catch(statusIn(404)),
-          COPY_TIMEOUT_MS,
-        );
-        if (typeof copied === "number") throw missing(key);
-        return { PartNumber, ETag: copied.CopyPartResult?.ETag };
+        const number = { ...upload, PartNumber: i + 1 };
+        const ETag =
+          "upload" in part
+            ? await this.#upload(number, await this.#read(keys, part.upload), untilMs)
+            : await this.#copy(number, keys, part.copy, untilMs);
+        return { PartNumber: number.PartNumber, ETag };
       });
-      await this.#complete(upload, Parts, parts, untilMs);
+      const sizeBytes = parts.reduce((sum, part) => sum + bytesOf("copy" in part ? [part.copy] : part.upload), 0);
+      await this.#complete(upload, Parts, sizeBytes, untilMs);
     } catch (error) {
       // What is left over would cost; where this fails too, the bucket's lifecycle rule takes it.
-      await calls
-        .send(this.#operations.abort, untilMs, (options) => client.send(new AbortMultipartUploadCommand(upload), options))
-        .catch(() => undefined);
+      const abort = calls.send(this.#operations.abort, untilMs, async (options) => {
+        const { client, AbortMultipartUploadCommand } = await s3();
+        return client.send(new AbortMultipartUploadCommand(upload), options);
+      });
+      await abort.catch(() => undefined);
       throw error;
     }
   }
 
+  async #upload(part: UploadPart, Body: Uint8Array, untilMs: number): Promise<string | undefined> {
+    const { calls, s3 } = this.#objects.parts;
+    const answer = await calls.send(
+      this.#operations.upload,
+      untilMs,
+      async (options) => {
+        const { client, UploadPartCommand } = await s3();
+        return client.send(new UploadPartCommand({ ...part, Body }), options);
+      },
+      timeoutFor(Body.byteLength),
+    );
+    return answer.ETag;
+  }
+
+  async #copy(
+    part: UploadPart,
+    keys: readonly string[],
+    { source, from, to }: Piece,
+    untilMs: number,
+  ): Promise<string | undefined> {
+    const { calls, s3 } = this.#objects.parts;
+    const key = keys[source] as string;
+    const range = { CopySource: `${part.Bucket}/${key}`, CopySourceRange: `bytes=${from}-${to - 1}` };
+    const answer = await calls.send(
+      this.#operations.copy,
+      untilMs,
+      async (options) => {
+        const { client, UploadPartCopyCommand } = await s3();
+        return client.send(new UploadPartCopyCommand({ ...part, ...range }), options).catch(statusIn(404));
+      },
+      COPY_TIMEOUT_MS,
+    );
+    if (typeof answer === "number") throw missing(key);
+    return answer.CopyPartResult?.ETag;
+  }
+
   async #complete(
-    upload: { readonly Bucket: string; readonly Key: string; readonly UploadId: string | undefined },
+    upload: Omit<UploadPart, "PartNumber">,
     Parts: { PartNumber: number; ETag: string | undefined }[],
-    parts: readonly Part[],
+    sizeBytes: number,
     untilMs: number,
   ): Promise<void> {
-    const { calls, client } = this.#objects.parts;
+    const { calls, s3 } = this.#objects.parts;
     const answer = await calls.send(
       this.#operations.complete,
       untilMs,
-      (options) =>
-        client.send(new CompleteMultipartUploadCommand({ ...upload, MultipartUpload: { Parts } }), options).catch(statusIn(404)),
+      async (options) => {
+        const { client, CompleteMultipartUploadCommand } = await s3();
+        const command = new CompleteMultipartUploadCommand({ ...upload, MultipartUpload: { Parts } });
+        return client.send(command, options).catch(statusIn(404));
+      },
       COPY_TIMEOUT_MS,
     );
     if (typeof answer !== "number") return;
     // The upload is no longer there: completed by a request whose answer was lost, or taken away by somebody.
-    const wanted = parts.reduce((sum, part) => sum + bytesOf("copy" in part ? [part.copy] : part.upload), 0);
-    if ((await this.#objects.size(upload.Key)) === wanted) return;
+    if ((await this.#objects.size(upload.Key)) === sizeBytes) return;
     throw new StorageError("unavailable", `the upload of object ${upload.Key} was taken away before it was complete`);
   }
 
@@ -183,9 +198,10 @@ export class AwsBucket implements Bucket {
   /** Loads the signer when it is first asked for: most processes never are. */
   async presign(key: string, method: "GET", ttlMs: number): Promise<string> {
     checkObjectKey(key);
-    const { calls, client, bucketName } = this.#objects.parts;
+    const { calls, s3, bucketName } = this.#objects.parts;
     return calls.run(async () => {
       const { getSignedUrl } = await import("@aws-sdk/s3-request-presigner");
+      const { client, GetObjectCommand } = await s3();
       const command = new GetObjectCommand({ Bucket: bucketName, Key: key });
       try {
         return await getSignedUrl(client, command, { expiresIn: Math.max(1, Math.floor(ttlMs / 1000)) });

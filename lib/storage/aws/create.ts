@@ -10,9 +10,8 @@ import { CreateBucketCommand, DeleteBucketCommand, S3Client } from "@aws-sdk/cli
 import type { Clock } from "../../ports/index.ts";
 import type { AwsOptions } from "./storage.ts";
 
-type CreateOptions = Pick<AwsOptions, "table" | "bucket" | "region" | "endpoint" | "s3Endpoint" | "credentials"> & {
-  readonly clock: Clock;
-};
+type Place = Pick<AwsOptions, "table" | "bucket" | "region" | "endpoint" | "s3Endpoint" | "credentials">;
+type CreateOptions = Place & { readonly clock: Clock };
 
 const TABLE_READY_MS = 60_000;
 
@@ -28,7 +27,7 @@ export async function createTableAndBucket(options: CreateOptions): Promise<void
 }
 
 /** Deletes the table with all that is in it, and the bucket, which must be empty. */
-export async function deleteTableAndBucket(options: CreateOptions): Promise<void> {
+export async function deleteTableAndBucket(options: Place): Promise<void> {
   const { dynamo, s3 } = clients(options);
   try {
     await Promise.all([
@@ -41,7 +40,7 @@ export async function deleteTableAndBucket(options: CreateOptions): Promise<void
   }
 }
 
-function clients(options: CreateOptions): { readonly dynamo: DynamoDBClient; readonly s3: S3Client } {
+function clients(options: Place): { readonly dynamo: DynamoDBClient; readonly s3: S3Client } {
   const { region, endpoint, credentials } = options;
   const shared = { ...(region === undefined ? {} : { region }), ...(credentials === undefined ? {} : { credentials }) };
   const s3Endpoint = options.s3Endpoint ?? endpoint;

@@ -1,23 +1,17 @@
 /** Objects as S3 has them: what the bucket and the large blobs share. */
-import {
-  type _Object,
-  DeleteObjectsCommand,
-  GetObjectCommand,
-  HeadObjectCommand,
-  ListObjectsV2Command,
-  PutObjectCommand,
-  type S3Client,
-} from "@aws-sdk/client-s3";
+import type { _Object } from "@aws-sdk/client-s3";
 import { type Clock, StorageError } from "../../ports/index.ts";
 import { type Calls, type Operation, operation, timeoutFor } from "./calls.ts";
 import { judge } from "./errors.ts";
+import type { S3 } from "./s3.ts";
 
 /** S3's limit of one delete request. */
 const DELETE_MOST_KEYS = 1000;
 const READ_DEADLINE_MS = 60_000;
 
 export interface ObjectParts {
-  readonly client: S3Client;
+  /** Loads the client the first time: a process that reads and writes only small blobs never needs it. */
+  readonly s3: () => Promise<S3>;
   readonly bucketName: string;
   readonly region: string | undefined;
   readonly clock: Clock;
@@ -65,24 +59,17 @@ export class Objects {
     untilMs: number,
     more: { readonly ifAbsent?: boolean; readonly metadata?: Record<string, string> } = {},
   ): Promise<void> {
-    const { calls, client, bucketName } = this.parts;
+    const { calls, s3, bucketName } = this.parts;
     const { ifAbsent = false, metadata } = more;
     const answer = await calls.send(
       ifAbsent ? this.#operations.putNew : this.#operations.put,
       untilMs,
-      (options) =>
-        client
-          .send(
-            new PutObjectCommand({
-              Bucket: bucketName,
-              Key: key,
-              Body: body,
-              Metadata: metadata,
-              IfNoneMatch: ifAbsent ? "*" : undefined,
-            }),
-            options,
-          )
-          .catch(statusIn(412)),
+      async (options) => {
+        const { client, PutObjectCommand } = await s3();
+        const IfNoneMatch = ifAbsent ? "*" : undefined;
+        const command = new PutObjectCommand({ Bucket: bucketName, Key: key, Body: body, Metadata: metadata, IfNoneMatch });
+        return client.send(command, options).catch(statusIn(412));
+      },
       timeoutFor(body.byteLength),
     );
     if (answer === 412) throw new StorageError("condition_failed", `object ${key} exists`);
@@ -90,12 +77,13 @@ export class Objects {
 
   /** Undefined when there is no object; no bytes where the range lies beyond its end. */
   async get(key: string, range?: ByteRange): Promise<FoundObject | undefined> {
-    const { calls, client, bucketName, clock } = this.parts;
+    const { calls, s3, bucketName, clock } = this.parts;
     const expectedBytes = range === undefined ? 0 : "last" in range ? range.last : (range.to ?? range.from) - range.from;
     const answer = await calls.send(
       this.#operations.get,
       clock.monotonicMs() + READ_DEADLINE_MS,
       async (options) => {
+        const { client, GetObjectCommand } = await s3();
         const command = new GetObjectCommand({ Bucket: bucketName, Key: key, Range: rangeText(range) });
         const reply = await client.send(command, options).catch(statusIn(404, 416));
         if (typeof reply === "number") return reply;
@@ -113,18 +101,20 @@ export class Objects {
 
   /** Size of an object; undefined when there is none. */
   async size(key: string): Promise<number | undefined> {
-    const { calls, client, bucketName, clock } = this.parts;
-    const answer = await calls.send(this.#operations.head, clock.monotonicMs() + READ_DEADLINE_MS, (options) =>
-      client.send(new HeadObjectCommand({ Bucket: bucketName, Key: key }), options).catch(statusIn(404)),
-    );
+    const { calls, s3, bucketName, clock } = this.parts;
+    const answer = await calls.send(this.#operations.head, clock.monotonicMs() + READ_DEADLINE_MS, async (options) => {
+      const { client, HeadObjectCommand } = await s3();
+      return client.send(new HeadObjectCommand({ Bucket: bucketName, Key: key }), options).catch(statusIn(404));
+    });
     return typeof answer === "number" ? undefined : (answer.ContentLength ?? 0);
   }
 
   async delete(keys: readonly string[], untilMs: number): Promise<void> {
-    const { calls, client, bucketName } = this.parts;
+    const { calls, s3, bucketName } = this.parts;
     for (let i = 0; i < keys.length; i += DELETE_MOST_KEYS) {
       const Objects = keys.slice(i, i + DELETE_MOST_KEYS).map((Key) => ({ Key }));
       await calls.send(this.#operations.delete, untilMs, async (options) => {
+        const { client, DeleteObjectsCommand } = await s3();
         const command = new DeleteObjectsCommand({ Bucket: bucketName, Delete: { Objects, Quiet: true } });
         const { Errors: [failed] = [] } = await client.send(command, options);
         if (failed === undefined) return;
@@ -139,15 +129,17 @@ export class Objects {
 
   /** In byte order, a page at a time; keys after `after`. */
   async *list(prefix: string, after?: string): AsyncIterable<readonly _Object[]> {
-    const { calls, client, bucketName, clock } = this.parts;
+    const { calls, s3, bucketName, clock } = this.parts;
     let token: string | undefined;
     do {
       const ContinuationToken = token;
       const StartAfter = token === undefined ? after : undefined;
       const page = await calls.run(() =>
-        calls.send(this.#operations.list, clock.monotonicMs() + READ_DEADLINE_MS, (options) =>
-          client.send(new ListObjectsV2Command({ Bucket: bucketName, Prefix: prefix, StartAfter, ContinuationToken }), options),
-        ),
+        calls.send(this.#operations.list, clock.monotonicMs() + READ_DEADLINE_MS, async (options) => {
+          const { client, ListObjectsV2Command } = await s3();
+          const command = new ListObjectsV2Command({ Bucket: bucketName, Prefix: prefix, StartAfter, ContinuationToken });
+          return client.send(command, options);
+        }),
       );
       if (page.Contents !== undefined && page.Contents.length > 0) yield page.Contents;
       token = page.IsTruncated === true ? page.NextContinuationToken : undefined;

@@ -1,13 +1,15 @@
 /** A storage over DynamoDB and S3, or whatever speaks like them. */
 import { DynamoDBClient, type DynamoDBClientConfig } from "@aws-sdk/client-dynamodb";
-import { S3Client, type S3ClientConfig } from "@aws-sdk/client-s3";
+import type { S3ClientConfig } from "@aws-sdk/client-s3";
 import { type Clock, type Ids, type Metrics, NO_METRICS, type Storage } from "../../ports/index.ts";
 import { AwsBlobs } from "./blobs.ts";
 import { AwsBucket } from "./bucket.ts";
 import { Calls, REQUEST_TIMEOUT_MS, WRITE_DEADLINE_MS } from "./calls.ts";
 import { AwsHttp } from "./http.ts";
 import { Objects } from "./objects.ts";
+import { LOGGER } from "./parts.ts";
 import { TableReads } from "./reads.ts";
+import type { S3 } from "./s3.ts";
 import { ClockSkew, SKEW_MOST_MS } from "./skew.ts";
 import { AwsTable } from "./table.ts";
 
@@ -56,8 +58,9 @@ export function awsStorage(options: AwsOptions): Storage {
     ...(options.credentials === undefined ? {} : { credentials: options.credentials }),
   } satisfies DynamoDBClientConfig & S3ClientConfig;
   const dynamo = new DynamoDBClient({ ...shared, ...endpointOf(options.endpoint) });
+  dynamo.middlewareStack.remove(LOGGER);
   const s3Endpoint = options.s3Endpoint ?? options.endpoint;
-  const s3 = new S3Client({
+  const s3Config: S3ClientConfig = {
     ...shared,
     ...endpointOf(s3Endpoint),
     // Emulators have no host name for each bucket.
@@ -66,12 +69,18 @@ export function awsStorage(options: AwsOptions): Storage {
     expectContinueHeader: false,
     // Batches carry a CRC of their own.
     responseChecksumValidation: "WHEN_REQUIRED",
-  });
+  };
+  // S3 is the larger one of the clients; without it a Lambda starts sooner.
+  let s3: Promise<S3> | undefined;
+  const loadS3 = (): Promise<S3> => {
+    s3 ??= import("./s3.ts").then(({ openS3 }) => openS3(s3Config));
+    return s3;
+  };
   const calls = new Calls({ clock, ids, metrics, skew });
   const tableParts = { client: dynamo, tableName, region, clock, ids, metrics, calls };
   const reads = new TableReads(tableParts);
   calls.setProbe(() => reads.get({ pk: "META", sk: "CLOCK" }));
-  const objects = new Objects({ client: s3, bucketName, region, clock, calls });
+  const objects = new Objects({ s3: loadS3, bucketName, region, clock, calls });
   const blobs = new AwsBlobs(tableParts, reads, objects);
   return {
     kind: "aws",

@@ -1,7 +1,7 @@
 /** Storages over an AWS endpoint, each test file with a table and a bucket of its own. */
 import { randomBytes } from "node:crypto";
 import type { Clock, Storage } from "../../../lib/ports/index.ts";
-import { createTableAndBucket } from "../../../lib/storage/aws/create.ts";
+import { createTableAndBucket, deleteTableAndBucket } from "../../../lib/storage/aws/create.ts";
 import { type AwsOptions, awsStorage } from "../../../lib/storage/aws/index.ts";
 import { systemClock } from "../../../lib/storage/system/clock.ts";
 import { systemIds } from "../../../lib/storage/system/ids.ts";
@@ -15,12 +15,25 @@ export const EMULATED: Pick<AwsOptions, "region" | "credentials"> =
     ? { region: "us-east-1", credentials: { accessKeyId: "test", secretAccessKey: "test" } }
     : {};
 
-/** A new table and a new bucket. */
+const made: Place[] = [];
+
+/** A new table and a new bucket; `dropPlaces` takes them away. */
 export async function makePlace(endpoint: string, s3Endpoint = endpoint): Promise<Place> {
   const name = `brokerless-test-${randomBytes(6).toString("hex")}`;
   const place = { table: name, bucket: name, endpoint, s3Endpoint, ...EMULATED };
   await createTableAndBucket({ ...place, clock: systemClock });
+  made.push(place);
   return place;
+}
+
+/** Deletes every table and bucket that this test file made: an account is no place to leave them. */
+export async function dropPlaces(): Promise<void> {
+  for (const place of made.splice(0)) {
+    const { bucket, close } = openStorage(place);
+    for await (const page of bucket.list("")) await bucket.delete(page.map(({ key }) => key));
+    await close();
+    await deleteTableAndBucket(place);
+  }
 }
 
 export function openStorage(place: Place, more: Partial<AwsOptions> = {}, clock: Clock = systemClock): Storage {
