@@ -140,9 +140,23 @@ export async function reader(sim: Simulation, partition: number): Promise<void> 
       if (read.sizeBytes > 0 && read.nextOffset !== offset)
         throw new Error(`reader of ${partition}: next is ${read.nextOffset}, read up to ${offset}`);
     } catch (error) {
-      if (!isSetback(error)) throw error;
+      if (error instanceof BrokerlessError && error.code === "offset_out_of_range")
+        offset = Number(error.details["logStartOffset"]);
+      else if (!isSetback(error)) throw error;
     }
     await sim.pause();
+  }
+}
+
+/** Deletes what is old, a few times. */
+export async function deleter(sim: Simulation, times: number): Promise<void> {
+  const { world } = sim;
+  for (let i = 0; i < times; i++) {
+    for (let k = 0; k < 10; k++) await sim.pause();
+    const partition = world.below(sim.partitions);
+    const { offset: end } = await sim.untilAnswered((log) => log.listOffset(TOPIC, partition, { at: "latest" }));
+    const upTo = world.below(end + 1);
+    await sim.untilAnswered((log) => log.deleteRecords(TOPIC, partition, upTo));
   }
 }
 

@@ -18,13 +18,22 @@ export class History {
   readonly together: (readonly string[])[] = [];
   readonly seen: { readonly partition: number; readonly offset: number; readonly text: string }[] = [];
 
-  /** Answers every violation, in words. */
+  /** Answers every violation, in words. Each log is by offset, and has nothing below its start. */
   violations(logs: readonly (readonly KafkaRecord[])[]): string[] {
     const wrong: string[] = [];
+    const starts = logs.map((records) =>
+      Math.max(
+        0,
+        records.findIndex((record) => record !== undefined),
+      ),
+    );
+    for (const [p, records] of logs.entries()) if (records[starts[p] as number] === undefined) starts[p] = records.length;
     const count = new Map<string, number>();
     const lastOfClient = new Map<string, number>();
+    const isGone = (partition: number, offset: number): boolean => offset < (starts[partition] as number);
     for (const [partition, records] of logs.entries()) {
-      for (const [i, record] of records.entries()) {
+      for (let i = starts[partition] as number; i < records.length; i++) {
+        const record = records[i] as KafkaRecord;
         if (record.offset !== i) wrong.push(`partition ${partition}: record ${i} has offset ${record.offset}`);
         const text = textOf(record);
         count.set(text, (count.get(text) ?? 0) + 1);
@@ -37,6 +46,7 @@ export class History {
       }
     }
     for (const { text, partition, offset } of this.acked) {
+      if (isGone(partition, offset)) continue;
       const record = logs[partition]?.[offset];
       if (record === undefined) wrong.push(`${text} was acknowledged at ${partition}/${offset}, which is not there`);
       else if (textOf(record) !== text)
@@ -47,10 +57,12 @@ export class History {
       if (count.has(text)) wrong.push(`${text} is there though its sender was told that it is not`);
     for (const group of this.together) {
       const there = group.filter((text) => count.has(text));
+      if (starts.some((start) => start > 0)) continue;
       if (there.length !== 0 && there.length !== group.length)
         wrong.push(`of ${group.join(", ")} only ${there.join(", ")} are there`);
     }
     for (const { partition, offset, text } of this.seen) {
+      if (isGone(partition, offset)) continue;
       const record = logs[partition]?.[offset];
       if (record === undefined || textOf(record) !== text) {
         wrong.push(

@@ -1,10 +1,10 @@
 /** One simulation: a storage, some processes over it, clients that use them, and the check of what they were told. */
 import { batchHeaders, decodeBatch, type KafkaRecord } from "../../lib/kafka/index.ts";
 import { createLog, type LogApi } from "../../lib/log/index.ts";
-import { roll } from "../../lib/log/jobs/index.ts";
-import { type Doorbell, type Storage, StorageError } from "../../lib/ports/index.ts";
+import { retain, roll } from "../../lib/log/jobs/index.ts";
+import { type Clock, type Doorbell, type Ids, type Storage, StorageError } from "../../lib/ports/index.ts";
 import { memoryStorage } from "../../lib/storage/memory/index.ts";
-import { atomicClient, idempotentProducer, isSetback, keyedClient, plainProducer, reader } from "./clients.ts";
+import { atomicClient, deleter, idempotentProducer, isSetback, keyedClient, plainProducer, reader } from "./clients.ts";
 import { faultyStorage } from "./faulty-storage.ts";
 import { History } from "./history.ts";
 import { CALM, Crashed, Process, World } from "./world.ts";
@@ -14,6 +14,12 @@ const SMALL = { runRefs: 4, producersKept: 2, producersMost: 6, producerIdleMs: 
 /** Writers give up waiting for an answer after 20 s; their refs must be found as long. */
 const SMALL_ROLLS = { graceMs: 30_000, segmentBytes: 600, runsMost: 3 };
 const STEPS_MOST = 20_000;
+
+interface JobParts {
+  readonly storage: Storage;
+  readonly clock: Clock;
+  readonly ids: Ids;
+}
 
 interface Running {
   readonly process: Process;
@@ -49,6 +55,7 @@ export class Simulation {
     await this.#finish([log.createTopic({ name: "t", partitions: this.partitions })]);
     world.faults = faults;
     this.#start();
+    const deletes = world.chance(0.5);
     const clients = [
       plainProducer(this, "plain", 10 + world.below(20)),
       idempotentProducer(this, "idem-a", 5 + world.below(15)),
@@ -56,9 +63,12 @@ export class Simulation {
       ...Array.from({ length: world.below(16) }, (_, i) => idempotentProducer(this, `few-${i}`, 1 + world.below(4))),
       keyedClient(this, "keyed", world.below(6)),
       atomicClient(this, "atomic", world.below(5)),
+      deleter(this, deletes ? 3 : 0),
     ];
-    void this.#roller();
-    void this.#roller();
+    for (let i = 0; i < 2; i++) void this.#job((parts) => roll({ ...parts, policy: SMALL_ROLLS }, world.nowMs + 1000));
+    if (deletes)
+      for (let i = 0; i < 2; i++)
+        void this.#job((parts) => retain({ ...parts, graceMs: SMALL_ROLLS.graceMs }, world.nowMs + 1000));
     const readers = Array.from({ length: this.partitions }, (_, p) => reader(this, p));
     await this.#finish(clients);
     world.faults = CALM;
@@ -112,16 +122,16 @@ export class Simulation {
     return this.world.clock(undefined).sleep(this.world.below(60));
   }
 
-  /** Rolls again and again, in a process of its own, which is started anew when it dies. */
-  async #roller(): Promise<void> {
+  /** Does a job again and again, in a process of its own, which is started anew when it dies. */
+  async #job(run: (parts: JobParts) => Promise<unknown>): Promise<void> {
     while (!this.stopping) {
       const { world } = this;
-      const process = new Process(`roller${this.#started++}`, 0);
+      const process = new Process(`job${this.#started++}`, 0);
       const storage = faultyStorage(this.#sabotage(this.#truth), world, process);
-      const parts = { storage, clock: world.clock(process), ids: world.ids(process), policy: SMALL_ROLLS };
+      const parts = { storage, clock: world.clock(process), ids: world.ids(process) };
       while (!this.stopping && !process.crashed) {
         try {
-          await Promise.race([roll(parts, world.nowMs + 1000), process.onCrash.promise]);
+          await Promise.race([run(parts), process.onCrash.promise]);
         } catch (error) {
           if (!(error instanceof Crashed) && !(error instanceof StorageError)) throw error;
         }
@@ -166,8 +176,10 @@ export class Simulation {
     if (failure !== undefined) throw failure;
   }
 
+  /** By offset, from the log start on. */
   async #readAll(partition: number): Promise<KafkaRecord[]> {
-    const records: KafkaRecord[] = [];
+    const { offset: start } = await this.untilAnswered((log) => log.listOffset("t", partition, { at: "earliest" }));
+    const records = new Array<KafkaRecord>(start);
     for (;;) {
       const read = await this.untilAnswered((log) => log.read({ topic: "t", partition, offset: records.length }));
       for (const bytes of read.batches) {

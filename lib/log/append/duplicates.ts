@@ -37,9 +37,8 @@ export async function findDuplicate(
       batch.producerEpoch === wanted.producerEpoch &&
       batch.baseSequence === wanted.baseSequence &&
       batch.recordCount === wanted.recordCount;
-    if (lastBase >= head.start) {
-      const last = await reader.read(topic, lane.partition, lastBase, 1);
-      for (const bytes of last.batches) for (const batch of batchHeaders(bytes)) if (isIt(batch)) return batch.baseOffset;
+    for (const bytes of lastBase < head.start ? [] : await batchAt(reader, topic, lane.partition, lastBase)) {
+      for (const batch of batchHeaders(bytes)) if (isIt(batch)) return batch.baseOffset;
     }
     let seen = 0;
     const look = async (refs: readonly LocatedRef[]): Promise<number | undefined> => {
@@ -72,4 +71,14 @@ export async function findDuplicate(
     `producer ${wanted?.producerId} repeats sequence ${wanted?.baseSequence}, which is written already; its offset is no longer known`,
     { outcome: "applied" },
   );
+}
+
+/** The batch that holds this offset; nothing when the log start has passed it meanwhile. */
+async function batchAt(reader: Reader, topic: Topic, partition: number, offset: number): Promise<readonly Uint8Array[]> {
+  try {
+    return (await reader.read(topic, partition, offset, 1)).batches;
+  } catch (error) {
+    if (error instanceof BrokerlessError && error.code === "offset_out_of_range") return [];
+    throw error;
+  }
 }

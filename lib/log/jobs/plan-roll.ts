@@ -1,10 +1,13 @@
 /** What the roller takes: pure. */
 import { ulidTimeMs } from "../../base/ulid.ts";
+import type { Key } from "../../ports/index.ts";
 import type { LocatedRef } from "../read/locate.ts";
 
 export interface RollableRun {
-  readonly base: number;
-  readonly last: number;
+  readonly key: Key;
+  /** The base that its item has. */
+  readonly runBase: number;
+  /** What is to be rolled of it, one ref at least. */
   readonly refs: readonly LocatedRef[];
 }
 
@@ -27,8 +30,8 @@ export function planRoll(runs: readonly RollableRun[], nowMs: number, policy: Ro
   const taken: RollableRun[] = [];
   let sizeBytes = 0;
   for (const run of runs) {
-    const before = taken.at(-1);
-    if (before !== undefined && run.base !== before.last + 1) break;
+    const before = taken.at(-1)?.refs.at(-1);
+    if (before !== undefined && run.refs[0]?.base !== before.end) break;
     if (run.refs.some(({ ref }) => nowMs - ulidTimeMs(ref.blobId) < policy.graceMs)) break;
     const runBytes = run.refs.reduce((sum, { ref }) => sum + ref.sizeBytes, 0);
     if (taken.length > 0 && (taken.length >= policy.runsMost || sizeBytes + runBytes > policy.segmentBytes)) break;

@@ -11,21 +11,18 @@
  *
  * Two rollers at once: the transaction of one of them finds its runs gone and is refused.
  */
-import { compareUlids } from "../../base/ulid.ts";
 import { batchHeaders } from "../../kafka/index.ts";
-import type { Bucket, Check, Clock, Ids, KeyedItem, Storage, Table, Write } from "../../ports/index.ts";
-import { carriedKey, encodeCarried } from "../items/carried.ts";
-import { CLAIM_MS } from "../items/claim.ts";
+import type { Bucket, Check, Clock, Ids, Storage, Table, Write } from "../../ports/index.ts";
 import { belowFence, fenceKey, openFence } from "../items/fence.ts";
 import { decodeHead, headKey, partitionKey } from "../items/head.ts";
-import { refIsOf } from "../items/ref.ts";
-import { decodeRun, runKey, runRange } from "../items/run.ts";
+import { decodeRun, runRange } from "../items/run.ts";
 import { encodeSegment, IndexBuilder, type Segment, segmentKey, segmentObject } from "../items/segment.ts";
 import { workKey } from "../items/work.ts";
 import { assemble } from "../read/assemble.ts";
 import { type LocatedRef, refsOfRun } from "../read/locate.ts";
 import { INDEX_INTERVAL_BYTES } from "../read/segment-bytes.ts";
 import { isRefusal } from "../storage-errors.ts";
+import { deleteBlobs, noteClaimed } from "./leaving.ts";
 import { planRoll, type RollableRun, type RollPolicy } from "./plan-roll.ts";
 
 export interface RollParts {
@@ -68,21 +65,28 @@ export async function rollPartition(parts: RollParts, topicId: string, partition
 
 /**
  * The runs that are to be rolled, in order; undefined when the partition is gone. Runs that a segment covers are void and
- * are taken away on the way, as are those that a crashed sealer put ahead of the head: its refs are still in the tail.
+ * are taken away on the way; so is what lies below the log start. Runs that a crashed sealer put ahead of the head stay:
+ * their refs are still in the tail. Should the tail have moved on by another cut since, such a run overlaps the next one,
+ * with the same refs: each ref is rolled once.
  */
 async function rollableRuns(table: Table, topicId: string, partition: number): Promise<RollableRun[] | undefined> {
   const pk = partitionKey(topicId, partition);
   const item = await table.get(headKey(topicId, partition));
   if (item === undefined) return undefined;
-  const { tailBase } = decodeHead(item);
+  const { tailBase, start } = decodeHead(item);
   const [newest] = await table.range(pk, { from: "S#", to: "S#~", reverse: true, limit: 1 });
-  const covered = newest === undefined ? 0 : Number(newest.key.sk.slice(2)) + 1;
+  let next = Math.max(start, newest === undefined ? 0 : Number(newest.key.sk.slice(2)) + 1);
   const rollable: RollableRun[] = [];
   for (const found of await table.range(pk, runRange(0))) {
     const last = Number(found.key.sk.slice(2));
-    const { base } = decodeRun(found.item);
-    if (last < covered) await table.write({ op: "delete", key: found.key });
-    else if (last < tailBase) rollable.push({ base, last, refs: refsOfRun(found) });
+    if (last >= tailBase) break;
+    const refs = refsOfRun(found).filter((one) => one.end > next);
+    if (refs.length === 0) {
+      if (last >= start) await table.write({ op: "delete", key: found.key });
+      continue;
+    }
+    rollable.push({ key: found.key, runBase: decodeRun(found.item).base, refs });
+    next = last + 1;
   }
   return rollable;
 }
@@ -100,8 +104,8 @@ async function rollRuns(
   const blobs = await storage.blobs.read(
     refs.map(({ ref }) => ({ id: ref.blobId, place: ref.place, from: ref.positionBytes, to: ref.positionBytes + ref.sizeBytes })),
   );
-  const base = refs[0]?.base ?? 0;
-  const last = (runs.at(-1) as RollableRun).last;
+  const base = (refs[0] as LocatedRef).base;
+  const last = (refs.at(-1) as LocatedRef).end - 1;
   const index = new IndexBuilder(base, INDEX_INTERVAL_BYTES);
   const pieces: Uint8Array[] = [];
   let sizeBytes = 0;
@@ -117,26 +121,8 @@ async function rollRuns(
   const segment: Segment = { id: ids.ulid(), base, last, sizeBytes, maxTimestampMs: index.maxTimestampMs, index: index.bytes() };
   await bucket.put(segmentObject(topicId, partition, segment), pieces);
   if (!(await replaceRuns(table, bucket, topicId, partition, runs, segment))) return undefined;
-  await deleteBlobs(storage, topicId, partition, refs, last);
+  await deleteBlobs(storage, topicId, partition, refs);
   return segment;
-}
-
-async function noteClaimed(
-  table: Table,
-  clock: Clock,
-  topicId: string,
-  partition: number,
-  refs: readonly LocatedRef[],
-): Promise<void> {
-  for (const { ref, base } of refs) {
-    if (!ref.claimed) continue;
-    await table.write({
-      op: "put",
-      key: carriedKey(topicId, partition, ref.blobId),
-      item: encodeCarried(base),
-      expiresAtMs: clock.nowMs() + CLAIM_MS,
-    });
-  }
 }
 
 /** The transaction. False when it was refused: nothing will ever name the object then, so it is deleted. */
@@ -151,13 +137,7 @@ async function replaceRuns(
   const fence = belowFence(topicId, partition, segment.id);
   const ops: (Write | Check)[] = [
     { op: "put", key: segmentKey(topicId, partition, segment.last), item: encodeSegment(segment), when: [{ item: "absent" }] },
-    ...runs.map(
-      (run): Write => ({
-        op: "delete",
-        key: runKey(topicId, partition, run.last),
-        when: [{ path: "b", is: "=", value: run.base }],
-      }),
-    ),
+    ...runs.map(({ key, runBase }): Write => ({ op: "delete", key, when: [{ path: "b", is: "=", value: runBase }] })),
     fence,
   ];
   for (let attempt = 0; attempt < 2; attempt++) {
@@ -177,36 +157,6 @@ async function replaceRuns(
   }
   await bucket.delete([segmentObject(topicId, partition, segment)]);
   return false;
-}
-
-/** Deletes blobs of this partition alone of which no ref is left: refs of one blob follow each other. */
-async function deleteBlobs(
-  storage: Storage,
-  topicId: string,
-  partition: number,
-  refs: readonly LocatedRef[],
-  last: number,
-): Promise<void> {
-  const next = await nextRef(storage.table, topicId, partition, last + 1);
-  const gone = refs
-    .map(({ ref }) => ref)
-    .filter(
-      (ref, i) =>
-        !ref.shared &&
-        (next === undefined || !refIsOf(next, ref.blobId)) &&
-        (i === 0 || compareUlids((refs[i - 1] as LocatedRef).ref.blobId, ref.blobId) !== 0),
-    );
-  if (gone.length > 0) await storage.blobs.delete(gone.map(({ blobId, place }) => ({ id: blobId, place })));
-}
-
-/** The packed ref that begins at this offset, in the head or in a run. */
-async function nextRef(table: Table, topicId: string, partition: number, offset: number): Promise<Uint8Array | undefined> {
-  const item = await table.get(headKey(topicId, partition));
-  if (item === undefined) return undefined;
-  const head = decodeHead(item);
-  if (offset >= head.tailBase) return head.tail[0];
-  const [run] = (await table.range(partitionKey(topicId, partition), { ...runRange(offset), limit: 1 })) as [KeyedItem?];
-  return run && decodeRun(run.item).refs[0];
 }
 
 async function unmark(table: Table, topicId: string, partition: number, counter: number): Promise<void> {
