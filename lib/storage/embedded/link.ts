@@ -1,5 +1,6 @@
 /** The storage's side of its worker: requests of one turn of the event loop go in one message, answers find their callers. */
 import { once } from "node:events";
+import { getCompileCacheDir } from "node:module";
 import { extname } from "node:path";
 import { Worker } from "node:worker_threads";
 import { type Clock, type Metrics, StorageError } from "../../ports/index.ts";
@@ -41,7 +42,13 @@ export class Link {
   ): Promise<{ readonly started: Started; readonly link: Link }> {
     // Beside this file: TypeScript in the sources, JavaScript where it was compiled.
     const name = `./worker/worker${extname(new URL(import.meta.url).pathname)}`;
-    const worker = new Worker(new URL(name, import.meta.url), { workerData: options, execArgv: ["--no-warnings"] });
+    const cache = getCompileCacheDir();
+    const worker = new Worker(new URL(name, import.meta.url), {
+      workerData: options,
+      execArgv: ["--no-warnings"],
+      // A cache of compiled code that this process has on is not the worker's by itself.
+      env: cache === undefined ? process.env : { ...process.env, NODE_COMPILE_CACHE: cache },
+    });
     const [started] = (await once(worker, "message")) as [Started];
     return { started, link: new Link(worker, clock, metrics) };
   }
