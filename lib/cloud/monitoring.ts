@@ -1,0 +1,118 @@
+/** What tells people that something is wrong, and shows what. */
+import { Duration } from "aws-cdk-lib";
+import {
+  Alarm,
+  ComparisonOperator,
+  Dashboard,
+  GraphWidget,
+  type IAlarmAction,
+  type IMetric,
+  Metric,
+  Stats,
+  TreatMissingData,
+} from "aws-cdk-lib/aws-cloudwatch";
+import { Construct } from "constructs";
+import type { LogFunction } from "./functions.ts";
+import type { Gateway } from "./gateway.ts";
+import type { LogStorage } from "./storage.ts";
+
+export interface MonitoringProps {
+  readonly functions: Readonly<Record<string, LogFunction>>;
+  readonly gateway: Gateway;
+  readonly storage: LogStorage;
+  readonly alarmActions: readonly IAlarmAction[];
+  readonly dashboard: boolean;
+}
+
+const EVERY = { period: Duration.minutes(1), statistic: Stats.SUM };
+
+export class Monitoring extends Construct {
+  constructor(scope: Construct, id: string, props: MonitoringProps) {
+    super(scope, id);
+    const { functions, gateway, storage } = props;
+    const alarm = (name: string, metric: IMetric, what: string): void => {
+      const made = new Alarm(this, name, {
+        metric,
+        threshold: 1,
+        evaluationPeriods: 5,
+        datapointsToAlarm: 2,
+        comparisonOperator: ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
+        // Nothing runs while nobody calls.
+        treatMissingData: TreatMissingData.NOT_BREACHING,
+        alarmDescription: what,
+      });
+      made.addAlarmAction(...props.alarmActions);
+    };
+    for (const [name, { lambda }] of Object.entries(functions)) {
+      alarm(
+        `${name}Errors`,
+        lambda.metricErrors(EVERY),
+        `The ${name} function crashed or ran out of time; its log group has the cause.`,
+      );
+      alarm(
+        `${name}Throttles`,
+        lambda.metricThrottles(EVERY),
+        `Lambda refuses calls of the ${name} function: raise maxConcurrency or the account's limit.`,
+      );
+    }
+    alarm(
+      "ApiServerErrors",
+      gateway.serverErrors.with(EVERY),
+      "The API answers 5xx; the api function's log group has a line for each.",
+    );
+    for (const [name, metric] of Object.entries(throttles(storage)))
+      alarm(`Table${name}`, metric, "DynamoDB refuses requests: a partition or the table is at its limit.");
+    if (props.dashboard) this.#show(props);
+  }
+
+  #show({ functions, gateway, storage }: MonitoringProps): void {
+    const graph = (title: string, ...left: IMetric[]): GraphWidget => new GraphWidget({ title, left, width: 8 });
+    const dashboard = new Dashboard(this, "Dashboard", { defaultInterval: Duration.hours(3) });
+    dashboard.addWidgets(
+      graph("Requests", gateway.requests),
+      graph("Refused and failed", gateway.clientErrors, gateway.serverErrors),
+      graph("Latency p99", gateway.latencyP99),
+    );
+    for (const [name, { lambda }] of Object.entries(functions)) {
+      dashboard.addWidgets(
+        graph(`${name}: calls`, lambda.metricInvocations(EVERY), lambda.metricErrors(EVERY), lambda.metricThrottles(EVERY)),
+        graph(
+          `${name}: duration`,
+          lambda.metricDuration({ statistic: Stats.p(50) }),
+          lambda.metricDuration({ statistic: Stats.p(99) }),
+        ),
+        graph(`${name}: at once`, lambda.metric("ConcurrentExecutions", { statistic: Stats.MAXIMUM })),
+      );
+    }
+    dashboard.addWidgets(
+      graph(
+        "Table: consumed units",
+        tableMetric(storage, "ConsumedReadCapacityUnits"),
+        tableMetric(storage, "ConsumedWriteCapacityUnits"),
+      ),
+      graph("Table: throttled", ...Object.values(throttles(storage))),
+      graph("Bucket: bytes", bucketBytes(storage)),
+    );
+  }
+}
+
+function tableMetric({ table }: LogStorage, metricName: string): Metric {
+  return new Metric({ namespace: "AWS/DynamoDB", metricName, dimensionsMap: { TableName: table.tableName }, ...EVERY });
+}
+
+function throttles(storage: LogStorage): Readonly<Record<string, Metric>> {
+  return {
+    ReadThrottles: tableMetric(storage, "ReadThrottleEvents"),
+    WriteThrottles: tableMetric(storage, "WriteThrottleEvents"),
+  };
+}
+
+function bucketBytes({ bucket }: LogStorage): Metric {
+  return new Metric({
+    namespace: "AWS/S3",
+    metricName: "BucketSizeBytes",
+    dimensionsMap: { BucketName: bucket.bucketName, StorageType: "StandardStorage" },
+    period: Duration.days(1),
+    statistic: Stats.AVERAGE,
+  });
+}

@@ -1,0 +1,106 @@
+/** What an EventLog can be told. Everything has a default that is meant for production. */
+import type { Duration } from "aws-cdk-lib";
+import type { IAlarmAction } from "aws-cdk-lib/aws-cloudwatch";
+import type { RetentionDays } from "aws-cdk-lib/aws-logs";
+
+/** Callers sign with SigV4, and need `execute-api:Invoke` or `lambda:InvokeFunctionUrl` (`EventLog.grantCall`). */
+export interface IamAuthorization {
+  readonly type: "iam";
+}
+
+/** Callers send a bearer token that the gateway checks against its issuer. HTTP API alone; the streaming URL stays with IAM. */
+export interface JwtAuthorization {
+  readonly type: "jwt";
+  /** `https://…`, where the gateway finds the issuer's keys. */
+  readonly issuer: string;
+  /** At least one. */
+  readonly audience: readonly string[];
+}
+
+/** Whoever finds the URL reads, writes and deletes. */
+export interface NoAuthorization {
+  readonly type: "none";
+  /** Says that this is meant. */
+  readonly insecure: true;
+}
+
+export type Authorization = IamAuthorization | JwtAuthorization | NoAuthorization;
+
+export interface EventLogProps {
+  /**
+   * Nothing here is to last: the table and the bucket go with the stack, the table has no point-in-time recovery and no
+   * deletion protection, and there is no dashboard. A bucket that still holds objects must be emptied by hand first.
+   * Default false.
+   */
+  readonly dev?: boolean;
+
+  /** Who may call. Default `{ type: "iam" }`. */
+  readonly authorization?: Authorization;
+
+  /**
+   * The gateway: `http` is the cheaper one; `rest` is for where there is no HTTP API (LocalStack's free edition). Default
+   * `http`.
+   */
+  readonly api?: "http" | "rest";
+
+  /** Requests a second that the gateway lets through, and how many at once; more are answered 429. Default 1000 and 2000. */
+  readonly throttle?: { readonly ratePerSecond: number; readonly burst: number };
+
+  /** Origins that browsers may call from. Default none. */
+  readonly corsOrigins?: readonly string[];
+
+  /** A Function URL for server-sent events and long answers. Default true. */
+  readonly stream?: boolean;
+
+  /** Memory of a function in MB; its share of a processor grows with it. Default 1024. */
+  readonly memoryMb?: number;
+
+  /** The most calls that one function answers at once; the account's limit is shared by all its functions. Default none. */
+  readonly maxConcurrency?: number;
+
+  /** How long logs of functions and gateway are kept. Default one month. */
+  readonly logRetention?: RetentionDays;
+
+  /** Told when an alarm goes off (`new SnsAction(topic)`). Without one alarms only show in the console. */
+  readonly alarmActions?: readonly IAlarmAction[];
+
+  /** Default true, except for `dev`. */
+  readonly dashboard?: boolean;
+
+  /** Passed to the functions: where AWS is, when it is an emulator. */
+  readonly endpointUrl?: string;
+
+  /** The longest answer of the streaming URL, after which clients connect again. Default 15 minutes, which is Lambda's most. */
+  readonly streamTimeout?: Duration;
+
+  /** The folder with the functions' bundles, one folder each. Default: what the package brings. */
+  readonly bundles?: string;
+}
+
+/** Checks what types cannot. Throws with the property, its value and what it may be. */
+export function checkProps(props: EventLogProps): void {
+  const { authorization, api, throttle, memoryMb, maxConcurrency } = props;
+  if (authorization?.type === "none" && authorization.insecure !== true)
+    throw new Error('authorization: { type: "none" } lets everybody read and write; say insecure: true where that is meant');
+  if (authorization?.type === "jwt") {
+    if (api === "rest") throw new Error('authorization: a REST API does not check JWTs; use api: "http", or { type: "iam" }');
+    if (!authorization.issuer.startsWith("https://"))
+      throw new Error(`authorization.issuer takes an https:// URL; it is ${JSON.stringify(authorization.issuer)}`);
+    if (authorization.audience.length === 0) throw new Error("authorization.audience takes at least one audience");
+  }
+  if (throttle !== undefined) {
+    checkWhole("throttle.ratePerSecond", throttle.ratePerSecond, 1, 1_000_000);
+    checkWhole("throttle.burst", throttle.burst, 1, 1_000_000);
+  }
+  if (memoryMb !== undefined) checkWhole("memoryMb", memoryMb, 512, 10_240);
+  if (maxConcurrency !== undefined) checkWhole("maxConcurrency", maxConcurrency, 1, 100_000);
+  for (const origin of props.corsOrigins ?? []) {
+    if (origin !== "*" && !/^https?:\/\/[^/]+$/.test(origin))
+      throw new Error(`corsOrigins takes origins like https://app.example, or *; it has ${JSON.stringify(origin)}`);
+  }
+}
+
+function checkWhole(name: string, value: number, least: number, most: number): void {
+  if (!Number.isInteger(value) || value < least || value > most)
+    throw new Error(`${name} takes a whole number from ${least} to ${most}; it is ${value}`);
+}

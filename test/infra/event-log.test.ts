@@ -1,0 +1,290 @@
+/** What the EventLog construct makes: of each property what matters when it is wrong, not every line of the template. */
+import { describe, expect, test } from "vitest";
+import { type Authorization, propsFromContext } from "../../lib/cloud/index.ts";
+import { makeLog, type Properties, Synthesized, synthesize } from "./support/synth.ts";
+
+const TABLE = "AWS::DynamoDB::GlobalTable";
+const BUCKET = "AWS::S3::Bucket";
+const FUNCTION = "AWS::Lambda::Function";
+
+interface Statement {
+  readonly Effect: string;
+  readonly Action: string | string[];
+  readonly Resource: unknown;
+  readonly Principal?: unknown;
+  readonly Condition?: unknown;
+}
+
+const list = <T>(value: T | T[]): T[] => (Array.isArray(value) ? value : [value]);
+
+function statements(properties: Properties): Statement[] {
+  const document = properties["PolicyDocument"] as { Statement: Statement[] };
+  return document.Statement;
+}
+
+const prod = synthesize();
+const dev = synthesize({ dev: true });
+
+describe("the table of an event log", () => {
+  test("is on demand, keyed as the log wants it, and expires by ttl", () => {
+    const { properties } = prod.one(TABLE);
+    expect(properties).toMatchObject({
+      BillingMode: "PAY_PER_REQUEST",
+      KeySchema: [
+        { AttributeName: "pk", KeyType: "HASH" },
+        { AttributeName: "sk", KeyType: "RANGE" },
+      ],
+      TimeToLiveSpecification: { AttributeName: "ttl", Enabled: true },
+    });
+  });
+
+  test("outlives its stack, cannot be deleted and can be recovered", () => {
+    const { properties, deletionPolicy } = prod.one(TABLE);
+    expect(deletionPolicy).toBe("Retain");
+    expect(properties["Replicas"]).toMatchObject([
+      { DeletionProtectionEnabled: true, PointInTimeRecoverySpecification: { PointInTimeRecoveryEnabled: true } },
+    ]);
+  });
+
+  test("goes with its stack in dev", () => {
+    const { properties, deletionPolicy } = dev.one(TABLE);
+    expect(deletionPolicy).toBe("Delete");
+    expect(properties["Replicas"]).toMatchObject([
+      { DeletionProtectionEnabled: false, PointInTimeRecoverySpecification: { PointInTimeRecoveryEnabled: false } },
+    ]);
+  });
+});
+
+describe("the bucket of an event log", () => {
+  test.each([
+    ["production", prod, "Retain"],
+    ["dev", dev, "Delete"],
+  ])("is encrypted, private and drops aborted uploads, in %s", (_, synthesized, policy) => {
+    const { properties, deletionPolicy } = synthesized.one(BUCKET);
+    expect(deletionPolicy).toBe(policy);
+    expect(properties).toMatchObject({
+      BucketEncryption: { ServerSideEncryptionConfiguration: [{ ServerSideEncryptionByDefault: { SSEAlgorithm: "AES256" } }] },
+      PublicAccessBlockConfiguration: {
+        BlockPublicAcls: true,
+        BlockPublicPolicy: true,
+        IgnorePublicAcls: true,
+        RestrictPublicBuckets: true,
+      },
+      OwnershipControls: { Rules: [{ ObjectOwnership: "BucketOwnerEnforced" }] },
+      LifecycleConfiguration: { Rules: [{ AbortIncompleteMultipartUpload: { DaysAfterInitiation: 1 }, Status: "Enabled" }] },
+    });
+    // No rule may expire data: what is to go, the log says.
+    expect(JSON.stringify(properties["LifecycleConfiguration"])).not.toContain("Expiration");
+  });
+
+  test("refuses whoever comes without TLS, and gives nobody else anything", () => {
+    const policy = statements(prod.one("AWS::S3::BucketPolicy").properties);
+    expect(policy.every(({ Effect }) => Effect === "Deny")).toBe(true);
+    expect(policy).toContainEqual(
+      expect.objectContaining({
+        Action: "s3:*",
+        Condition: { Bool: { "aws:SecureTransport": "false" } },
+        Principal: { AWS: "*" },
+      }),
+    );
+  });
+});
+
+describe("the functions of an event log", () => {
+  test("run on Node 24 and arm64, with a log group of their own that is not kept for ever", () => {
+    const functions = prod.all(FUNCTION);
+    expect(functions).toHaveLength(2);
+    for (const { properties } of functions) {
+      expect(properties).toMatchObject({
+        Runtime: "nodejs24.x",
+        Architectures: ["arm64"],
+        Handler: "index.handler",
+        MemorySize: 1024,
+      });
+      expect((properties["LoggingConfig"] as Properties)["LogGroup"]).toBeDefined();
+    }
+    const groups = prod.all("AWS::Logs::LogGroup");
+    expect(groups).toHaveLength(3);
+    for (const { properties } of groups) expect(properties["RetentionInDays"]).toBe(30);
+  });
+
+  test("have a role each, which no other shares", () => {
+    const roles = prod.all(FUNCTION).map(({ properties }) => JSON.stringify(properties["Role"]));
+    expect(new Set(roles).size).toBe(2);
+    expect(prod.all("AWS::IAM::Role")).toHaveLength(2);
+    for (const { properties } of prod.all("AWS::IAM::Role")) expect(properties["ManagedPolicyArns"]).toBeUndefined();
+  });
+
+  test("may do with table, bucket and logs what the log does, and nothing else", () => {
+    const policies = prod.all("AWS::IAM::Policy");
+    expect(policies).toHaveLength(2);
+    for (const { properties } of policies) {
+      const actions = statements(properties).flatMap(({ Action }) => list(Action));
+      expect(actions.toSorted()).toEqual([
+        "dynamodb:BatchGetItem",
+        "dynamodb:ConditionCheckItem",
+        "dynamodb:DeleteItem",
+        "dynamodb:GetItem",
+        "dynamodb:PutItem",
+        "dynamodb:Query",
+        "dynamodb:UpdateItem",
+        "logs:CreateLogStream",
+        "logs:PutLogEvents",
+        "s3:GetObject",
+        "s3:ListBucket",
+        "s3:PutObject",
+      ]);
+      for (const { Effect, Resource } of statements(properties)) {
+        expect(Effect).toBe("Allow");
+        expect(list(Resource)).not.toContain("*");
+      }
+    }
+  });
+
+  test("are ended before the gateway stops waiting, and the stream as late as Lambda can", () => {
+    const timeouts = prod.all(FUNCTION).map(({ properties }) => properties["Timeout"]);
+    expect(timeouts.toSorted()).toEqual([29, 900]);
+  });
+
+  test("can be held to a number of calls at once", () => {
+    for (const { properties } of synthesize({ maxConcurrency: 7 }).all(FUNCTION))
+      expect(properties["ReservedConcurrentExecutions"]).toBe(7);
+  });
+
+  test("know the streaming URL, so that errors can name it", () => {
+    const environments = prod
+      .all(FUNCTION)
+      .map(({ properties }) => (properties["Environment"] as { Variables: Properties }).Variables);
+    expect(environments.filter((variables) => variables["BROKERLESS_STREAM_URL"] !== undefined)).toHaveLength(1);
+  });
+});
+
+describe("who may call an event log", () => {
+  const authorizationOf = (authorization?: Authorization) => {
+    const synthesized = synthesize(authorization === undefined ? {} : { authorization });
+    return {
+      routes: synthesized.all("AWS::ApiGatewayV2::Route").map(({ properties }) => properties["AuthorizationType"]),
+      url: synthesized.one("AWS::Lambda::Url").properties["AuthType"],
+      authorizers: synthesized.all("AWS::ApiGatewayV2::Authorizer"),
+      everybody: synthesized.all("AWS::Lambda::Permission").filter(({ properties }) => properties["Principal"] === "*").length,
+    };
+  };
+
+  test("is IAM's to say by default, on every route and on the streaming URL", () => {
+    expect(authorizationOf()).toMatchObject({ routes: ["AWS_IAM"], url: "AWS_IAM", everybody: 0 });
+  });
+
+  test("can be a JWT issuer's to say; the streaming URL stays with IAM", () => {
+    const { routes, url, authorizers, everybody } = authorizationOf({
+      type: "jwt",
+      issuer: "https://issuer.example",
+      audience: ["events"],
+    });
+    expect({ routes, url, everybody }).toEqual({ routes: ["JWT"], url: "AWS_IAM", everybody: 0 });
+    expect(authorizers[0]?.properties).toMatchObject({
+      AuthorizerType: "JWT",
+      JwtConfiguration: { Issuer: "https://issuer.example", Audience: ["events"] },
+    });
+  });
+
+  test("is everybody only where that was said twice", () => {
+    expect(authorizationOf({ type: "none", insecure: true })).toMatchObject({ routes: ["NONE"], url: "NONE" });
+    expect(() => synthesize({ authorization: { type: "none" } as Authorization })).toThrow(/insecure: true/);
+  });
+
+  test("can be granted: API and streaming URL, and nothing of table or bucket", async () => {
+    const { User } = await import("aws-cdk-lib/aws-iam");
+    const { stack, log } = makeLog();
+    log.grantCall(new User(stack, "Caller"));
+    const policy = new Synthesized(stack).all("AWS::IAM::Policy").find(({ properties }) => properties["Users"] !== undefined);
+    const actions = statements(policy?.properties ?? {}).flatMap(({ Action }) => list(Action));
+    expect(actions.toSorted()).toEqual(["execute-api:Invoke", "lambda:InvokeFunction", "lambda:InvokeFunctionUrl"]);
+  });
+});
+
+describe("the gateway of an event log", () => {
+  test("throttles and writes access logs", () => {
+    const { properties } = synthesize({ throttle: { ratePerSecond: 50, burst: 80 } }).one("AWS::ApiGatewayV2::Stage");
+    expect(properties).toMatchObject({
+      StageName: "$default",
+      DefaultRouteSettings: { ThrottlingRateLimit: 50, ThrottlingBurstLimit: 80 },
+    });
+    expect((properties["AccessLogSettings"] as Properties)["DestinationArn"]).toBeDefined();
+  });
+
+  test("tells browsers what the app would, where there are origins", () => {
+    const { properties } = synthesize({ corsOrigins: ["https://app.example"] }).one("AWS::ApiGatewayV2::Api");
+    expect(properties["CorsConfiguration"]).toMatchObject({ AllowOrigins: ["https://app.example"] });
+    expect(prod.one("AWS::ApiGatewayV2::Api").properties["CorsConfiguration"]).toBeUndefined();
+  });
+
+  test("lets only a browser's preflight pass without credentials", () => {
+    const routes = synthesize({ corsOrigins: ["https://app.example"] }).all("AWS::ApiGatewayV2::Route");
+    const open = routes.filter(({ properties }) => properties["AuthorizationType"] === "NONE");
+    expect(open.map(({ properties }) => properties["RouteKey"])).toEqual(["OPTIONS /{proxy+}"]);
+  });
+
+  test("can be a REST API, with the same guard, throttle and logs, for LocalStack", () => {
+    const rest = synthesize(propsFromContext((name) => (name === "target" ? "localstack" : undefined)));
+    expect(rest.all("AWS::ApiGatewayV2::Api")).toEqual([]);
+    expect(rest.all("AWS::CloudWatch::Dashboard")).toEqual([]);
+    expect(rest.all("AWS::Scheduler::Schedule")).toEqual([]);
+    expect(rest.one("AWS::ApiGateway::RestApi").properties["BinaryMediaTypes"]).toEqual(["*/*"]);
+    for (const { properties } of rest.all("AWS::ApiGateway::Method")) expect(properties["AuthorizationType"]).toBe("AWS_IAM");
+    const { properties } = rest.one("AWS::ApiGateway::Stage");
+    expect(properties["MethodSettings"]).toMatchObject([{ ThrottlingRateLimit: 1000, ThrottlingBurstLimit: 2000 }]);
+    expect(properties["AccessLogSetting"]).toBeDefined();
+  });
+});
+
+describe("what an event log tells people", () => {
+  test("is an alarm on errors and throttles of each function, of the API and of the table", () => {
+    const metrics = prod
+      .all("AWS::CloudWatch::Alarm")
+      .map(({ properties }) => `${properties["Namespace"]} ${properties["MetricName"]}`);
+    expect(metrics.toSorted()).toEqual([
+      "AWS/ApiGateway 5xx",
+      "AWS/DynamoDB ReadThrottleEvents",
+      "AWS/DynamoDB WriteThrottleEvents",
+      "AWS/Lambda Errors",
+      "AWS/Lambda Errors",
+      "AWS/Lambda Throttles",
+      "AWS/Lambda Throttles",
+    ]);
+    for (const { properties } of prod.all("AWS::CloudWatch::Alarm")) expect(properties["TreatMissingData"]).toBe("notBreaching");
+  });
+
+  test("is a dashboard, except in dev", () => {
+    expect(prod.all("AWS::CloudWatch::Dashboard")).toHaveLength(1);
+    expect(dev.all("AWS::CloudWatch::Dashboard")).toHaveLength(0);
+  });
+
+  test("is where everything is", () => {
+    const outputs = Object.keys(prod.template.findOutputs("*")).map((id) => id.replace(/^Log|[0-9A-F]{8}$/g, ""));
+    expect(outputs.toSorted()).toEqual(["ApiUrl", "BucketName", "Region", "StreamUrl", "TableName"]);
+  });
+});
+
+describe("properties that are wrong", () => {
+  test.each([
+    [{ memoryMb: 100 }, "memoryMb takes a whole number from 512 to 10240; it is 100"],
+    [{ maxConcurrency: 0.5 }, "maxConcurrency"],
+    [{ throttle: { ratePerSecond: 0, burst: 1 } }, "throttle.ratePerSecond"],
+    [{ corsOrigins: ["app.example"] }, "corsOrigins"],
+    [{ bundles: "/nowhere" }, "the bundle of the stream function is not in /nowhere"],
+    [{ authorization: { type: "jwt", issuer: "http://x", audience: ["a"] } }, "https://"],
+    [{ authorization: { type: "jwt", issuer: "https://x", audience: [] } }, "audience"],
+    [{ api: "rest", authorization: { type: "jwt", issuer: "https://x", audience: ["a"] } }, "REST API"],
+  ] as const)("are named: %o", (props, message) => {
+    expect(() => synthesize(props)).toThrow(message);
+  });
+
+  test.each([
+    [{ target: "azure" }, '-c target= takes aws, localstack; it is "azure"'],
+    [{ auth: "none" }, "insecure=true"],
+    [{ auth: "jwt" }, "issuer"],
+    [{ dev: "yes" }, "-c dev= takes true, false"],
+  ])("are named in the context too: %o", (context: Record<string, string>, message) => {
+    expect(() => propsFromContext((name) => context[name])).toThrow(message);
+  });
+});

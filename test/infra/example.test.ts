@@ -1,0 +1,14 @@
+/** The example of somebody's own CDK app. */
+import { Template } from "aws-cdk-lib/assertions";
+import { expect, test } from "vitest";
+import { shopApp } from "../../examples/cdk-app/app.ts";
+import { BUNDLES, makeApp } from "./support/synth.ts";
+
+test("somebody's own app has a log with three months of logs, an alarm that pages, and a function that may call", () => {
+  const template = Template.fromStack(shopApp(makeApp(), BUNDLES));
+  template.hasResourceProperties("AWS::Logs::LogGroup", { RetentionInDays: 90 });
+  for (const alarm of Object.values(template.findResources("AWS::CloudWatch::Alarm")))
+    expect(alarm["Properties"]["AlarmActions"]).toHaveLength(1);
+  const policies = JSON.stringify(template.findResources("AWS::IAM::Policy"));
+  expect(policies).toContain("execute-api:Invoke");
+});
