@@ -9,7 +9,7 @@ import { compileFormat, FORMAT_HELP, plainFormat } from "../format/kcat.ts";
 import type { RecordFormat } from "../format/types.ts";
 import { RecordOnView } from "../format/view.ts";
 import { examples } from "../help.ts";
-import { bytes, count, duration, plural, rate } from "../ui/numbers.ts";
+import { throughput } from "../ui/numbers.ts";
 import { Progress } from "../ui/progress.ts";
 import { OFFSET_HELP, type OffsetRange, offsetRange } from "../values/offset-spec.ts";
 import { delimiter, partitions, whole } from "../values/parsers.ts";
@@ -85,7 +85,7 @@ async function consume(argument: string | undefined, options: ConsumeOptions, co
   let sizeBytes = 0;
   // On a terminal the records themselves show that something goes on.
   const progress: Progress = new Progress(err, !options.quiet && !out.isTty, () =>
-    summary(records, sizeBytes, progress.elapsedMs),
+    throughput(records, sizeBytes, progress.elapsedMs),
   );
   try {
     for await (const batch of reader.batches()) {
@@ -100,7 +100,7 @@ async function consume(argument: string | undefined, options: ConsumeOptions, co
   } finally {
     progress.clear();
     if (!options.quiet && (io.interrupted.aborted || (err.isTty && !out.isTty))) {
-      err.tell(`${summary(records, sizeBytes, progress.elapsedMs)}\n`);
+      err.tell(`${throughput(records, sizeBytes, progress.elapsedMs)}\n`);
     }
   }
 }
@@ -148,9 +148,4 @@ function compileFormatOption(format: string, nulls: { readonly showNulls: boolea
 function resetOf(text: string): "none" | "earliest" | "latest" {
   if (text === "none" || text === "earliest" || text === "latest") return text;
   throw new UsageError(`--reset ${text}: it must be none, earliest or latest`);
-}
-
-function summary(records: number, sizeBytes: number, elapsedMs: number): string {
-  const speed = `${count(Math.round(rate(records, elapsedMs)))} records/s, ${bytes(rate(sizeBytes, elapsedMs))}/s`;
-  return `${plural(records, "record")}, ${bytes(sizeBytes)} in ${duration(elapsedMs)} (${speed})`;
 }

@@ -8,7 +8,7 @@ import { parseJsonRecord } from "../input/json-record.ts";
 import { lineRecord } from "../input/line-record.ts";
 import { linesOf } from "../input/pieces.ts";
 import { type Source, sourcesOf, untilAborted } from "../input/sources.ts";
-import { bytes, count, duration, plural, rate } from "../ui/numbers.ts";
+import { plural, throughput } from "../ui/numbers.ts";
 import { bar, Progress } from "../ui/progress.ts";
 import { acks, codec, delimiter, headers, whole } from "../values/parsers.ts";
 import { topicOf, withTopic } from "../values/topic-argument.ts";
@@ -244,9 +244,7 @@ class Production {
   }
 
   #summary(): string {
-    const { elapsedMs } = this.#progress;
-    const speed = `${count(Math.round(rate(this.#written, elapsedMs)))} records/s, ${bytes(rate(this.#sizeBytes, elapsedMs))}/s`;
-    return `${plural(this.#written, "record")}, ${bytes(this.#sizeBytes)} to ${this.#topic} in ${duration(elapsedMs)} (${speed})`;
+    return throughput(this.#written, this.#sizeBytes, this.#progress.elapsedMs, ` to ${this.#topic}`);
   }
 }
 

@@ -9,7 +9,7 @@ import { byKey, type Route, samePartition, slicesOf } from "../replay/slices.ts"
 import { type ReplayState, StateFile } from "../replay/state.ts";
 import { ReplayFile, readReplayFile } from "../replay/to-file.ts";
 import { writeSlice } from "../replay/to-topic.ts";
-import { bytes, count, duration, plural, rate } from "../ui/numbers.ts";
+import { plural, throughput } from "../ui/numbers.ts";
 import { bar, Progress } from "../ui/progress.ts";
 import { OFFSET_HELP, type OffsetRange, offsetRange } from "../values/offset-spec.ts";
 import { codec, partitions } from "../values/parsers.ts";
@@ -268,9 +268,7 @@ class Replay {
   }
 
   #summary(): string {
-    const { elapsedMs } = this.#progress;
-    const speed = `${count(Math.round(rate(this.#records, elapsedMs)))} records/s, ${bytes(rate(this.#sizeBytes, elapsedMs))}/s`;
-    return `${plural(this.#records, "record")}, ${bytes(this.#sizeBytes)} in ${duration(elapsedMs)} (${speed})`;
+    return throughput(this.#records, this.#sizeBytes, this.#progress.elapsedMs);
   }
 }
 

@@ -90,7 +90,8 @@ async function persist<T>(call: () => Promise<T>, { signal }: TargetSettings): P
       if (!(error instanceof BrokerlessError) || (!error.retriable && error.outcome !== "unknown")) throw error;
       const pauseMs = Math.max(Math.min(1000, 100 * 2 ** attempt), error.retryAfterMs ?? 0);
       if (signal.aborted || performance.now() - startedAtMs + pauseMs > PATIENCE_MS) throw error;
-      await sleep(pauseMs);
+      // Ctrl-C ends the pause; the attempt after it is the last.
+      await sleep(pauseMs, undefined, { signal }).catch(() => {});
     }
   }
 }

@@ -36,3 +36,9 @@ export function duration(ms: number): string {
 export function rate(n: number, ms: number): number {
   return ms <= 0 ? 0 : (n * 1000) / ms;
 }
+
+/** `1,000 records, 1.2 MB in 0.5 s (2,000 records/s, 2.4 MB/s)`; `where` as in ` to clicks`. */
+export function throughput(records: number, sizeBytes: number, elapsedMs: number, where = ""): string {
+  const speed = `${count(Math.round(rate(records, elapsedMs)))} records/s, ${bytes(rate(sizeBytes, elapsedMs))}/s`;
+  return `${plural(records, "record")}, ${bytes(sizeBytes)}${where} in ${duration(elapsedMs)} (${speed})`;
+}
