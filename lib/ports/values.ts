@@ -2,14 +2,6 @@
 import { compareBytes, equalBytes } from "../base/bytes.ts";
 import type { Item, Key, Path, Value, ValueMap } from "./table.ts";
 
-export type ValueType = "string" | "number" | "boolean" | "bytes" | "list" | "map";
-
-export function typeOf(value: Value): ValueType {
-  if (typeof value !== "object") return typeof value as "string" | "number" | "boolean";
-  if (value instanceof Uint8Array) return "bytes";
-  return Array.isArray(value) ? "list" : "map";
-}
-
 /** The value at a path; undefined when it, or the map that holds it, is absent. */
 export function valueAt(item: Item | undefined, path: Path): Value | undefined {
   if (item === undefined) return undefined;

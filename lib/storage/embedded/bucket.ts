@@ -4,13 +4,18 @@
  * A put writes a file under `tmp/`, syncs it, renames it, syncs the folder: a crash leaves the old object, the new one,
  * or rubbish in `tmp/`, which is emptied when the storage opens.
  */
-import { link, mkdir, open, readdir, rename, rm, rmdir, stat } from "node:fs/promises";
+import { fstat, futimes } from "node:fs";
+import { link, mkdir, readdir, rename, rm, rmdir, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { promisify } from "node:util";
 import type { Bucket, Clock, ObjectInfo } from "../../ports/index.ts";
 import { StorageError } from "../../ports/index.ts";
 import { checkObjectKey } from "../../ports/rules.ts";
 import { type Disk, isNoSpace } from "./disk.ts";
 import type { Gate } from "./gate.ts";
+
+const stats = promisify(fstat);
+const setTimes = promisify(futimes);
 
 const LIST_PAGE = 500;
 const COPY_BYTES = 1 << 20;
@@ -55,7 +60,7 @@ export class EmbeddedBucket implements Bucket {
       const fd = await this.#openToRead(key);
       if (fd === undefined) return undefined;
       try {
-        const { size } = await sizeOf(fd);
+        const { size } = await stats(fd);
         const start = Math.min(from, size);
         const bytes = new Uint8Array(Math.max(0, Math.min(to ?? size, size) - start));
         await this.#disk.read(fd, bytes, start);
@@ -136,35 +141,17 @@ export class EmbeddedBucket implements Bucket {
       const fd = await this.#disk.open(tmp);
       try {
         await fill(fd);
-        await this.#sync(fd, key);
+        // The time of an object is the storage's, not the machine's.
+        const seconds = this.#clock.nowMs() / 1000;
+        await setTimes(fd, seconds, seconds);
+        await this.#disk.sync(fd);
       } finally {
         await this.#disk.close(fd);
       }
-      await this.#stamp(tmp);
       await this.#settle(tmp, path, ifAbsent);
     } catch (error) {
       await rm(tmp, { force: true }).catch(() => undefined);
       throw failed(error, key);
-    }
-  }
-
-  async #sync(fd: number, key: string): Promise<void> {
-    try {
-      await this.#disk.sync(fd);
-    } catch (error) {
-      // Nothing refers to this file: it is thrown away, and a later put begins anew.
-      throw failed(error, key);
-    }
-  }
-
-  /** The time of an object is the storage's, not the machine's. */
-  async #stamp(path: string): Promise<void> {
-    const seconds = this.#clock.nowMs() / 1000;
-    const handle = await open(path, "r+");
-    try {
-      await handle.utimes(seconds, seconds);
-    } finally {
-      await handle.close();
     }
   }
 
@@ -273,13 +260,6 @@ async function readFolder(path: string, folder: string): Promise<{ readonly key:
     if (isAbsent(error)) return [];
     throw failed(error, folder);
   }
-}
-
-async function sizeOf(fd: number): Promise<{ readonly size: number }> {
-  const { promise, resolve, reject } = Promise.withResolvers<{ readonly size: number }>();
-  const { fstat } = await import("node:fs");
-  fstat(fd, (error, stats) => (error === null ? resolve(stats) : reject(error)));
-  return promise;
 }
 
 function isAbsent(error: unknown): boolean {

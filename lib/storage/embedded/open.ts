@@ -81,7 +81,9 @@ async function openTable(
   worker: Parameters<typeof Link.start>[0],
   { clock, metrics = NO_METRICS }: EmbeddedOptions,
 ): Promise<{ readonly link: Link; readonly files: readonly FileRecord[] }> {
-  const { started, link } = await Link.start(worker, clock, metrics);
+  const { started, link } = await Link.start(worker, clock, metrics).catch((error: Error) => {
+    throw new BrokerlessError("unavailable", `data directory ${folder} cannot be opened: ${error.message}`, { cause: error });
+  });
   if (started.started) return { link, files: started.files };
   switch (started.code) {
     case "in_use": {

@@ -1,1 +1,1 @@
-export { type MemoryOptions, memoryStorage } from "./storage.ts";
+export { memoryStorage } from "./storage.ts";
