@@ -1,8 +1,11 @@
 /** The exchange itself, with a server of this process on the loopback address. */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { createServer as createTlsServer } from "node:https";
 import { type AddressInfo, createServer as createTcpServer, type Socket } from "node:net";
+import { getCACertificates, setDefaultCACertificates } from "node:tls";
 import { afterEach, expect, test } from "vitest";
 import { AwsHttp, NoReplyInTime, NotSent } from "../../../../lib/storage/aws/http.ts";
+import { TEST_CERTIFICATE, TEST_KEY } from "./certificate.ts";
 import { manualClock } from "./support.ts";
 
 const open: (() => void)[] = [];
@@ -77,6 +80,31 @@ test("a TLS handshake that fails has sent nothing of the request", async () => {
   const run = client().http.handle(request(port, { protocol: "https:" }), { progress });
   await expect(run).rejects.toBeInstanceOf(NotSent);
   expect(progress.sent).toBe(false);
+});
+
+test("over TLS too, a request counts as sent from when the connection is there", async () => {
+  const trusted = getCACertificates("default");
+  setDefaultCACertificates([...trusted, TEST_CERTIFICATE]);
+  open.push(() => setDefaultCACertificates(trusted));
+  let cut = false;
+  const server = createTlsServer({ key: TEST_KEY, cert: TEST_CERTIFICATE }, (req, res) =>
+    cut ? req.socket.destroy() : res.end("ok"),
+  );
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  open.push(() => server.close());
+  const { port } = server.address() as AddressInfo;
+  const { http } = client();
+  const send = async (): Promise<[outcome: unknown, sent: boolean]> => {
+    const progress = { sent: false };
+    const run = http.handle(request(port, { protocol: "https:" }), { progress }).then(({ response }) => text(response.body));
+    const outcome = await run.catch((error: unknown) => (error instanceof NotSent ? "not sent" : "cut"));
+    return [outcome, progress.sent];
+  };
+  expect(await send()).toEqual(["ok", true]);
+  cut = true;
+  // On a connection that is used again, then on a new one.
+  expect(await send()).toEqual(["cut", true]);
+  expect(await send()).toEqual(["cut", true]);
 });
 
 test("a connection that is cut before the answer leaves it open", async () => {
