@@ -1,7 +1,7 @@
 /** Starts an emulator as a child process and waits until it answers. */
 import { spawn } from "node:child_process";
 import { createWriteStream } from "node:fs";
-import { mkdir, mkdtemp, readFile, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
@@ -32,6 +32,8 @@ export interface EmulatorCommand {
 export async function startEmulator(emulator: EmulatorCommand): Promise<Emulator> {
   const { name, command, args, env, endpoint, healthPath, readyWithinMs } = emulator;
   const folder = await mkdtemp(join(tmpdir(), `brokerless-${name}-`));
+  // Or a package.json in the folder above would say what kind of module the emulator's own scripts are.
+  await writeFile(join(folder, "package.json"), "{}\n");
   const logPath = join(folder, "log");
   const log = createWriteStream(logPath);
   const child = spawn(command, args, { env: { ...env, TMPDIR: folder }, cwd: folder, stdio: ["ignore", "pipe", "pipe"] });

@@ -22,17 +22,19 @@ export type Context = (name: string) => unknown;
 
 /**
  * Properties from the context: `target` (`aws`, `localstack`), `dev`, `auth` (`iam`, `jwt`, `none`), `insecure`, `issuer`,
- * `audience` (with commas between), `endpoint`. Throws for a value that is not one of them.
+ * `audience` (with commas between), `endpoint`, `bundles`. Throws for a value that is not one of them.
  */
 export function propsFromContext(context: Context): EventLogProps {
   const target = oneOf(context, "target", ["aws", "localstack"], "aws");
   const dev = isTrue(context, "dev");
   const endpointUrl = text(context, "endpoint");
+  const bundles = text(context, "bundles");
   return {
     dev,
     authorization: authorization(context),
     ...(target === "localstack" ? { api: "rest", dashboard: false } : {}),
     ...(endpointUrl === undefined ? {} : { endpointUrl }),
+    ...(bundles === undefined ? {} : { bundles }),
   };
 }
 

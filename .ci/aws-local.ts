@@ -1,0 +1,120 @@
+/**
+ * `npm run aws:local`: an emulator of AWS on this machine, with the log deployed to it by plain `cdk`. Stays until Ctrl-C.
+ * Uses the endpoint that `AWS_ENDPOINT_URL` names, and starts MiniStack where it names none. `-c name=value` is passed on
+ * to `cdk`: `npm run aws:local -- -c target=localstack`.
+ */
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { bundleLambdas } from "./bundle.ts";
+import { startMinistack } from "./emulators/ministack.ts";
+import { ROOT, run, serveUntilStopped } from "./emulators/process.ts";
+
+const ACCOUNT = "000000000000";
+const REGION = "us-east-1";
+const STACK = "Brokerless";
+
+export interface Deployment {
+  /** Of the API, without a slash at the end. */
+  readonly url: string;
+  /** What the emulator knows the streaming URL by: its Host header. */
+  readonly streamHost: string | undefined;
+  readonly table: string;
+  readonly bucket: string;
+  readonly bootstrapMs: number;
+  readonly deployMs: number;
+  readonly bundleBytes: Readonly<Record<string, number>>;
+}
+
+/** Bundles, bootstraps and deploys. Throws with the output of the command that failed. */
+export async function deployTo(endpoint: string, context: readonly string[] = []): Promise<Deployment> {
+  const folder = await mkdtemp(join(tmpdir(), "brokerless-deploy-"));
+  try {
+    const bundles = join(folder, "bundles");
+    const bundleBytes = await bundleLambdas(bundles);
+    const cdk = (...args: string[]): Promise<number> =>
+      timed(() => runCdk(endpoint, [...args, "--output", join(folder, "cdk.out")]));
+    const bootstrapMs = await cdk("bootstrap", `aws://${ACCOUNT}/${REGION}`, ...contextOf(endpoint, bundles, context));
+    const outputsFile = join(folder, "outputs.json");
+    const deployMs = await cdk(
+      "deploy",
+      STACK,
+      "--require-approval",
+      "never",
+      "--outputs-file",
+      outputsFile,
+      ...contextOf(endpoint, bundles, context),
+    );
+    const outputs = (JSON.parse(await readFile(outputsFile, "utf8")) as Record<string, Record<string, string>>)[STACK] ?? {};
+    const output = (name: string): string | undefined => Object.entries(outputs).find(([id]) => id.startsWith(`Log${name}`))?.[1];
+    const streamUrl = output("StreamUrl");
+    return {
+      url: localUrl(endpoint, output("ApiUrl") ?? ""),
+      streamHost: streamUrl === undefined ? undefined : new URL(streamUrl).host,
+      table: output("TableName") ?? "",
+      bucket: output("BucketName") ?? "",
+      bootstrapMs,
+      deployMs,
+      bundleBytes,
+    };
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+function contextOf(endpoint: string, bundles: string, context: readonly string[]): string[] {
+  const all = ["dev=true", "auth=none", "insecure=true", `endpoint=${endpoint}`, `bundles=${bundles}`, ...context];
+  return all.flatMap((one) => ["-c", one]);
+}
+
+/** Where the emulator serves what AWS has at a host of its own (`<id>.execute-api.…`). */
+function localUrl(endpoint: string, url: string): string {
+  const { host, pathname } = new URL(url);
+  const id = host.split(".")[0];
+  const stage = pathname.replaceAll("/", "");
+  return stage === "" ? `${endpoint}/_aws/execute-api/${id}/$default` : `${endpoint}/restapis/${id}/${stage}/_user_request_`;
+}
+
+async function runCdk(endpoint: string, args: readonly string[]): Promise<void> {
+  const env = {
+    PATH: `${join(ROOT, "node_modules/.bin")}:${process.env["PATH"] ?? ""}`,
+    HOME: process.env["HOME"] ?? "/",
+    AWS_ENDPOINT_URL: endpoint,
+    AWS_REGION: REGION,
+    AWS_ACCESS_KEY_ID: "test",
+    AWS_SECRET_ACCESS_KEY: "test",
+    CDK_DISABLE_CLI_TELEMETRY: "true",
+    CI: "true",
+  };
+  const settings = Object.entries(env).map(([name, value]) => `${name}=${value}`);
+  await run("env", ["-i", ...settings, join(ROOT, "node_modules/.bin/cdk"), ...args], ROOT);
+}
+
+async function timed(work: () => Promise<void>): Promise<number> {
+  const startedMs = performance.now();
+  await work();
+  return Math.round(performance.now() - startedMs);
+}
+
+if (import.meta.main) {
+  const endpoint = process.env["AWS_ENDPOINT_URL"];
+  const emulator = endpoint === undefined ? await startMinistack() : { endpoint, stop: async () => {} };
+  try {
+    const context = process.argv.slice(2).filter((one) => one !== "-c");
+    const deployed = await deployTo(emulator.endpoint, context);
+    const seconds = ((deployed.bootstrapMs + deployed.deployMs) / 1000).toFixed(1);
+    process.stdout.write(
+      `deployed in ${seconds} s\n` +
+        `  API:        ${deployed.url}\n` +
+        `  streaming:  ${emulator.endpoint}/ with the header Host: ${deployed.streamHost}\n` +
+        `  table:      ${deployed.table}\n` +
+        `  bucket:     ${deployed.bucket}\n` +
+        `try: npm run demo -- --url '${deployed.url}'\n`,
+    );
+    if (endpoint === undefined) await serveUntilStopped(emulator);
+  } catch (error) {
+    await emulator.stop();
+    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+    process.exitCode = 1;
+  }
+}
