@@ -5,6 +5,8 @@ if (major < 22 || (major === 22 && minor < 15)) {
   process.stderr.write(`brokerless: it needs Node 22.15 or newer; this is ${process.versions.node}\n`);
   process.exit(1);
 }
+// What was compiled once is kept for the next start.
+(await import("node:module")).enableCompileCache?.();
 const [{ runCli }, { processIo }, { VERSION }] = await Promise.all([
   import("../lib/cli/program.ts"),
   import("../lib/cli/process-io.ts"),
