@@ -12,7 +12,6 @@ import { ROOT, run, serveUntilStopped } from "./emulators/process.ts";
 
 const ACCOUNT = "000000000000";
 const REGION = "us-east-1";
-const STACK = "Brokerless";
 
 export interface Deployment {
   /** Of the API, without a slash at the end. */
@@ -28,6 +27,7 @@ export interface Deployment {
 
 /** Bundles, bootstraps and deploys. Throws with the output of the command that failed. */
 export async function deployTo(endpoint: string, context: readonly string[] = []): Promise<Deployment> {
+  const stack = context.find((one) => one.startsWith("name="))?.slice(5) ?? "Brokerless";
   const folder = await mkdtemp(join(tmpdir(), "brokerless-deploy-"));
   try {
     const bundles = join(folder, "bundles");
@@ -38,14 +38,14 @@ export async function deployTo(endpoint: string, context: readonly string[] = []
     const outputsFile = join(folder, "outputs.json");
     const deployMs = await cdk(
       "deploy",
-      STACK,
+      stack,
       "--require-approval",
       "never",
       "--outputs-file",
       outputsFile,
       ...contextOf(endpoint, bundles, context),
     );
-    const outputs = (JSON.parse(await readFile(outputsFile, "utf8")) as Record<string, Record<string, string>>)[STACK] ?? {};
+    const outputs = (JSON.parse(await readFile(outputsFile, "utf8")) as Record<string, Record<string, string>>)[stack] ?? {};
     const output = (name: string): string | undefined => Object.entries(outputs).find(([id]) => id.startsWith(`Log${name}`))?.[1];
     const streamUrl = output("StreamUrl");
     return {

@@ -3,15 +3,12 @@ import { createHttpApp } from "../lib/http/index.ts";
 import type { LambdaParts } from "../lib/http/lambda/handler.ts";
 import { nodeCodecs } from "../lib/kafka/codecs/node.ts";
 import { createLog } from "../lib/log/index.ts";
-import { awsStorage } from "../lib/storage/aws/index.ts";
 import { pollingDoorbell } from "../lib/storage/polling/doorbell.ts";
-import { systemClock as clock } from "../lib/storage/system/clock.ts";
-import { systemIds } from "../lib/storage/system/ids.ts";
-import { LIMITS, line, setting } from "./environment.ts";
+import { LIMITS, line } from "./environment.ts";
+import { openGround } from "./storage.ts";
 
 export function openApp(): LambdaParts {
-  const ids = systemIds(clock);
-  const storage = awsStorage({ table: setting("BROKERLESS_TABLE"), bucket: setting("BROKERLESS_BUCKET"), clock, ids });
+  const { storage, clock, ids } = openGround();
   const log = createLog({ storage, clock, ids, codecs: nodeCodecs, doorbell: pollingDoorbell(clock) });
   const app = createHttpApp({
     log,

@@ -45,6 +45,7 @@ export async function startMinistack(port = 0): Promise<Emulator> {
       SFTP_ENABLED: "0",
       IOT_MTLS_ENABLED: "0",
       LAMBDA_ACCOUNT_CONCURRENCY: "16",
+      NODE_OPTIONS: `--import=${new URL("streaming.mjs", import.meta.url)}`,
     },
     endpoint: `http://127.0.0.1:${at}`,
     healthPath: "/_ministack/health",

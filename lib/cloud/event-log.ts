@@ -8,10 +8,16 @@ import { LogFunction } from "./functions.ts";
 import { type Gateway, httpGateway, restGateway } from "./gateway.ts";
 import { Monitoring } from "./monitoring.ts";
 import { checkProps, type EventLogProps } from "./props.ts";
+import { startEvery } from "./schedules.ts";
 import { LogStorage } from "./storage.ts";
 
 /** API Gateway answers 504 after 30 s (HTTP) or 29 s (REST). */
 const API_TIMEOUT = Duration.seconds(29);
+const JOB_TIMEOUT = Duration.minutes(2);
+const JOBS = [
+  { id: "Roll", name: "roll", every: Duration.minutes(1), description: "Turns what was appended into segments" },
+  { id: "Retain", name: "retain", every: Duration.minutes(5), description: "Gives up what retention says" },
+];
 const DEFAULT_THROTTLE = { ratePerSecond: 1000, burst: 2000 };
 
 /**
@@ -71,6 +77,19 @@ export class EventLog extends Construct {
       environment: { ...environment, ...(this.streamUrl === undefined ? {} : { BROKERLESS_STREAM_URL: this.streamUrl }) },
     });
     functions["Api"] = api;
+    for (const job of JOBS) {
+      const one = new LogFunction(this, job.id, {
+        ...shared,
+        name: job.name,
+        description: job.description,
+        timeout: JOB_TIMEOUT,
+        maxConcurrency: undefined,
+        environment,
+        job: true,
+      });
+      functions[job.id] = one;
+      startEvery(one, job.every, props.api === "rest" ? "rule" : "schedule");
+    }
     const gateway = props.api === "rest" ? restGateway : httpGateway;
     this.#gateway = gateway(this, {
       handler: api.lambda,

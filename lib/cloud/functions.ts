@@ -2,11 +2,12 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { type Duration, RemovalPolicy } from "aws-cdk-lib";
+import { type Duration, RemovalPolicy, Stack } from "aws-cdk-lib";
 import { PolicyStatement, Role, ServicePrincipal } from "aws-cdk-lib/aws-iam";
 import {
   ApplicationLogLevel,
   Architecture,
+  type CfnFunction,
   Code,
   Function as LambdaFunction,
   LoggingFormat,
@@ -29,6 +30,8 @@ export interface LogFunctionProps {
   readonly maxConcurrency: number | undefined;
   readonly logRetention: RetentionDays;
   readonly environment: Readonly<Record<string, string>>;
+  /** Does it delete what is not needed any more? */
+  readonly job?: boolean;
 }
 
 export class LogFunction extends Construct {
@@ -46,7 +49,8 @@ export class LogFunction extends Construct {
     this.role.addToPolicy(
       new PolicyStatement({ actions: ["logs:CreateLogStream", "logs:PutLogEvents"], resources: [logGroup.logGroupArn] }),
     );
-    storage.grantLog(this.role);
+    if (props.job === true) storage.grantJobs(this.role);
+    else storage.grantLog(this.role);
     this.lambda = new LambdaFunction(this, "Function", {
       description: props.description,
       runtime: Runtime.NODEJS_24_X,
@@ -72,6 +76,11 @@ export class LogFunction extends Construct {
       id: `AwsSolutions-IAM5[Resource::<${storage.bucketId()}.Arn>/*]`,
       reason: "The log names its objects as it goes, so it may read and put every object of its own bucket, and of no other.",
     });
+  }
+
+  /** Its logical id, by which cdk-nag names what is granted on it. */
+  lambdaId(): string {
+    return Stack.of(this).getLogicalId(this.lambda.node.defaultChild as CfnFunction);
   }
 }
 

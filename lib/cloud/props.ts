@@ -38,8 +38,8 @@ export interface EventLogProps {
   readonly authorization?: Authorization;
 
   /**
-   * The gateway: `http` is the cheaper one; `rest` is for where there is no HTTP API (LocalStack's free edition). Default
-   * `http`.
+   * The gateway: `http` is the cheaper one; `rest` is for where there is no HTTP API (LocalStack's free edition): jobs are
+   * then started by rules of EventBridge, since a Scheduler that fires is not there either. Default `http`.
    */
   readonly api?: "http" | "rest";
 
@@ -55,7 +55,7 @@ export interface EventLogProps {
   /** Memory of a function in MB; its share of a processor grows with it. Default 1024. */
   readonly memoryMb?: number;
 
-  /** The most calls that one function answers at once; the account's limit is shared by all its functions. Default none. */
+  /** The most calls that the api and the stream function each answer at once; the account's limit is shared by all its functions. Default none. */
   readonly maxConcurrency?: number;
 
   /** How long logs of functions and gateway are kept. Default one month. */

@@ -70,6 +70,15 @@ export class LogStorage extends Construct {
     // Without it a missing object is answered as if it were forbidden, and a reader could not tell that it was rolled.
     grantee.grantPrincipal.addToPrincipalPolicy(allow(["s3:ListBucket"], [this.bucket.bucketArn]));
   }
+
+  /** What the jobs behind the writers need besides: they delete what segments replace, and what retention gives up. */
+  grantJobs(grantee: IGrantable): void {
+    this.grantLog(grantee);
+    this.table.grant(grantee, "dynamodb:BatchWriteItem");
+    grantee.grantPrincipal.addToPrincipalPolicy(
+      allow(["s3:AbortMultipartUpload", "s3:DeleteObject"], [this.bucket.arnForObjects("*")]),
+    );
+  }
 }
 
 function allow(actions: string[], resources: string[]): PolicyStatement {

@@ -93,7 +93,7 @@ describe("the bucket of an event log", () => {
 describe("the functions of an event log", () => {
   test("run on Node 24 and arm64, with a log group of their own that is not kept for ever", () => {
     const functions = prod.all(FUNCTION);
-    expect(functions).toHaveLength(2);
+    expect(functions).toHaveLength(4);
     for (const { properties } of functions) {
       expect(properties).toMatchObject({
         Runtime: "nodejs24.x",
@@ -104,36 +104,47 @@ describe("the functions of an event log", () => {
       expect((properties["LoggingConfig"] as Properties)["LogGroup"]).toBeDefined();
     }
     const groups = prod.all("AWS::Logs::LogGroup");
-    expect(groups).toHaveLength(3);
+    expect(groups).toHaveLength(5);
     for (const { properties } of groups) expect(properties["RetentionInDays"]).toBe(30);
   });
 
   test("have a role each, which no other shares", () => {
     const roles = prod.all(FUNCTION).map(({ properties }) => JSON.stringify(properties["Role"]));
-    expect(new Set(roles).size).toBe(2);
-    expect(prod.all("AWS::IAM::Role")).toHaveLength(2);
+    expect(new Set(roles).size).toBe(4);
+    // And one for each schedule, which may start its function and nothing else.
+    expect(prod.all("AWS::IAM::Role")).toHaveLength(6);
     for (const { properties } of prod.all("AWS::IAM::Role")) expect(properties["ManagedPolicyArns"]).toBeUndefined();
   });
 
   test("may do with table, bucket and logs what the log does, and nothing else", () => {
+    const log = [
+      "dynamodb:BatchGetItem",
+      "dynamodb:ConditionCheckItem",
+      "dynamodb:DeleteItem",
+      "dynamodb:GetItem",
+      "dynamodb:PutItem",
+      "dynamodb:Query",
+      "dynamodb:UpdateItem",
+      "logs:CreateLogStream",
+      "logs:PutLogEvents",
+      "s3:GetObject",
+      "s3:ListBucket",
+      "s3:PutObject",
+    ];
+    const job = [...log, "dynamodb:BatchWriteItem", "s3:AbortMultipartUpload", "s3:DeleteObject"].toSorted();
+    const allowed: Record<string, readonly string[]> = {
+      LogApiRole: log,
+      LogStreamRole: log,
+      LogRollRole: job,
+      LogRetainRole: job,
+      LogRollScheduleRole: ["lambda:InvokeFunction"],
+      LogRetainScheduleRole: ["lambda:InvokeFunction"],
+    };
     const policies = prod.all("AWS::IAM::Policy");
-    expect(policies).toHaveLength(2);
-    for (const { properties } of policies) {
+    expect(policies).toHaveLength(6);
+    for (const { id, properties } of policies) {
       const actions = statements(properties).flatMap(({ Action }) => list(Action));
-      expect(actions.toSorted()).toEqual([
-        "dynamodb:BatchGetItem",
-        "dynamodb:ConditionCheckItem",
-        "dynamodb:DeleteItem",
-        "dynamodb:GetItem",
-        "dynamodb:PutItem",
-        "dynamodb:Query",
-        "dynamodb:UpdateItem",
-        "logs:CreateLogStream",
-        "logs:PutLogEvents",
-        "s3:GetObject",
-        "s3:ListBucket",
-        "s3:PutObject",
-      ]);
+      expect(actions.toSorted(), id).toEqual(allowed[id.split("DefaultPolicy")[0] as string]);
       for (const { Effect, Resource } of statements(properties)) {
         expect(Effect).toBe("Allow");
         expect(list(Resource)).not.toContain("*");
@@ -143,12 +154,14 @@ describe("the functions of an event log", () => {
 
   test("are ended before the gateway stops waiting, and the stream as late as Lambda can", () => {
     const timeouts = prod.all(FUNCTION).map(({ properties }) => properties["Timeout"]);
-    expect(timeouts.toSorted()).toEqual([29, 900]);
+    expect(timeouts.toSorted()).toEqual([120, 120, 29, 900]);
   });
 
   test("can be held to a number of calls at once", () => {
-    for (const { properties } of synthesize({ maxConcurrency: 7 }).all(FUNCTION))
-      expect(properties["ReservedConcurrentExecutions"]).toBe(7);
+    const limits = synthesize({ maxConcurrency: 7 })
+      .all(FUNCTION)
+      .map(({ properties }) => properties["ReservedConcurrentExecutions"]);
+    expect(limits.filter((limit) => limit === 7)).toHaveLength(2);
   });
 
   test("know the streaming URL, so that errors can name it", () => {
@@ -156,6 +169,18 @@ describe("the functions of an event log", () => {
       .all(FUNCTION)
       .map(({ properties }) => (properties["Environment"] as { Variables: Properties }).Variables);
     expect(environments.filter((variables) => variables["BROKERLESS_STREAM_URL"] !== undefined)).toHaveLength(1);
+  });
+});
+
+describe("the jobs of an event log", () => {
+  test("are started by schedules: rolling every minute, retention every five, without repeats", () => {
+    const schedules = prod.all("AWS::Scheduler::Schedule");
+    expect(schedules.map(({ properties }) => properties["ScheduleExpression"]).toSorted()).toEqual([
+      "rate(1 minute)",
+      "rate(5 minutes)",
+    ]);
+    for (const { properties } of schedules)
+      expect(properties["Target"]).toMatchObject({ RetryPolicy: { MaximumRetryAttempts: 0 } });
   });
 });
 
@@ -229,6 +254,8 @@ describe("the gateway of an event log", () => {
     expect(rest.all("AWS::ApiGatewayV2::Api")).toEqual([]);
     expect(rest.all("AWS::CloudWatch::Dashboard")).toEqual([]);
     expect(rest.all("AWS::Scheduler::Schedule")).toEqual([]);
+    const rates = rest.all("AWS::Events::Rule").map(({ properties }) => properties["ScheduleExpression"]);
+    expect(rates.toSorted()).toEqual(["rate(1 minute)", "rate(5 minutes)"]);
     expect(rest.one("AWS::ApiGateway::RestApi").properties["BinaryMediaTypes"]).toEqual(["*/*"]);
     for (const { properties } of rest.all("AWS::ApiGateway::Method")) expect(properties["AuthorizationType"]).toBe("AWS_IAM");
     const { properties } = rest.one("AWS::ApiGateway::Stage");
@@ -246,10 +273,8 @@ describe("what an event log tells people", () => {
       "AWS/ApiGateway 5xx",
       "AWS/DynamoDB ReadThrottleEvents",
       "AWS/DynamoDB WriteThrottleEvents",
-      "AWS/Lambda Errors",
-      "AWS/Lambda Errors",
-      "AWS/Lambda Throttles",
-      "AWS/Lambda Throttles",
+      ...Array.from({ length: 4 }, () => "AWS/Lambda Errors"),
+      ...Array.from({ length: 4 }, () => "AWS/Lambda Throttles"),
     ]);
     for (const { properties } of prod.all("AWS::CloudWatch::Alarm")) expect(properties["TreatMissingData"]).toBe("notBreaching");
   });
