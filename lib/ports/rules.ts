@@ -125,7 +125,12 @@ function checkValue(value: Value): void {
   else if (typeof value === "string") invariant(value.isWellFormed(), "a string is not Unicode");
   else if (typeof value !== "object" || value instanceof Uint8Array) return;
   else if (isList(value)) for (const one of value) checkValue(one);
-  else for (const name of Object.keys(value)) checkValue(value[name] as Value);
+  else {
+    for (const name of Object.keys(value)) {
+      invariant(name.length > 0, "an entry of a map has an empty name");
+      checkValue(value[name] as Value);
+    }
+  }
 }
 
 function checkNumber(value: number): void {

@@ -7,7 +7,7 @@
  */
 import { invariant } from "../../base/assert.ts";
 import { BrokerlessError } from "../../base/errors.ts";
-import { type BatchSummary, stampLogAppendTime } from "../../kafka/index.ts";
+import { type BatchSummary, type PreparedBatches, stampLogAppendTime } from "../../kafka/index.ts";
 import type { Change, Condition, Update } from "../../ports/index.ts";
 import { packProducer } from "../items/producer.ts";
 import { packRef, REF_MAX_RECORDS, type Ref } from "../items/ref.ts";
@@ -16,6 +16,8 @@ import { judgeBatch, stateAfter, type Verdict } from "./plan.ts";
 
 /** A ref grows to about this size, so that a fetch need not read much more than it asked for. */
 const REF_TARGET_BYTES = 2 ** 20;
+/** One update names at most so many producers: DynamoDB takes 300 operators in one, of which a producer needs three. */
+const COMMIT_PRODUCERS = 64;
 /** A lane gives up to so many bytes to one commit; a single larger request goes alone. */
 const LANE_COMMIT_BYTES = 4 * 2 ** 20;
 
@@ -98,9 +100,11 @@ export class LaneBatch {
     this.sizeBytes += pending.prepared.bytes.byteLength;
   }
 
-  /** Room for one more of this size? The first is always taken. */
-  hasRoom(sizeBytes: number): boolean {
-    return this.placed.length === 0 || this.sizeBytes + sizeBytes <= LANE_COMMIT_BYTES;
+  /** Room for one more? The first is always taken. */
+  hasRoom({ bytes, batches }: PreparedBatches): boolean {
+    if (this.placed.length === 0) return true;
+    const fits = this.sizeBytes + bytes.byteLength <= LANE_COMMIT_BYTES;
+    return fits && (this.#producers.size < COMMIT_PRODUCERS || batches.every(({ producerId }) => producerId < 0));
   }
 
   /** Gives the records of LogAppendTime topics their time, before the bytes are written. */

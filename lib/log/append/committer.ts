@@ -94,7 +94,7 @@ export class Committer {
   #take(lane: Lane): LaneBatch | undefined {
     const batch = new LaneBatch(lane);
     for (let pending = lane.queue[0]; pending !== undefined; pending = lane.queue[0]) {
-      if (!batch.hasRoom(pending.prepared.bytes.byteLength)) break;
+      if (!batch.hasRoom(pending.prepared)) break;
       if (batch.placed.length > 0 && pending.claim !== undefined) break;
       const unknown = pending.prepared.batches.filter((one) => one.producerId >= 0 && !lane.knows(one.producerId));
       if (unknown.length > 0) {

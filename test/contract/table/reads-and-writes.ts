@@ -106,7 +106,7 @@ export function readWriteTests(backend: () => Backend): void {
     ["an empty list", []],
     ["a mixed list", [1, "1", true, new Uint8Array([1]), [], {}, [[2]], { a: [3] }]],
     ["an empty map", {}],
-    ["a map with odd names", { "a.b": 1, "12": 2, "#x": 3, ":y": 4, "": 5, "é 日": 6, constructor: 7, size: 8 }],
+    ["a map with odd names", { "a.b": 1, "12": 2, "#x": 3, ":y": 4, "é 日": 6, constructor: 7, size: 8 }],
     ["a deep value", { a: [{ b: [{ c: [new Uint8Array([9])] }] }] }],
   ];
   test.each(values)("%s comes back as it was", async (_, value) => {

@@ -107,6 +107,13 @@ describe("idempotent producers", () => {
     expect(await readAll(bench.log, "t")).toHaveLength(2);
   });
 
+  test("come in any number to one partition at once", async () => {
+    const results = await Promise.all(Array.from({ length: 200 }, (_, id) => append([`p${id}`], { id, sequence: 0 })));
+    expect(new Set(results.map(({ baseOffset }) => baseOffset)).size).toBe(200);
+    const again = await Promise.all(Array.from({ length: 200 }, (_, id) => append([`p${id}`], { id, sequence: 0 })));
+    expect(again.map(({ baseOffset }) => baseOffset)).toEqual(results.map(({ baseOffset }) => baseOffset));
+  });
+
   test("that are refused do not keep the others of the same commit from being written", async () => {
     await append(["a"], { id: 7, sequence: 0 });
     const other = bench.another();
