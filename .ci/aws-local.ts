@@ -33,7 +33,7 @@ export async function deployTo(endpoint: string, context: readonly string[] = []
     const bundles = join(folder, "bundles");
     const bundleBytes = await bundleLambdas(bundles);
     const cdk = (...args: string[]): Promise<number> =>
-      timed(() => runCdk(endpoint, [...args, "--output", join(folder, "cdk.out")]));
+      timed(() => runCdk(endpoint, [...args, "--build", "true", "--output", join(folder, "cdk.out")]));
     const bootstrapMs = await cdk("bootstrap", `aws://${ACCOUNT}/${REGION}`, ...contextOf(endpoint, bundles, context));
     const outputsFile = join(folder, "outputs.json");
     const deployMs = await cdk(

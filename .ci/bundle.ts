@@ -12,6 +12,19 @@ const ROOT = join(dirname(fileURLToPath(import.meta.url)), "..");
 const FUNCTIONS = ["api", "stream", "roll", "retain"];
 export const BUNDLES: string = join(ROOT, "dist/lambda-bundles");
 
+/**
+ * Ways to find credentials that no function has a use for: Lambda hands them over in the environment (or by a local URL, which
+ * stays). And what names browsers.
+ */
+const NEVER_LOADED = [
+  "@aws-sdk/credential-provider-ini",
+  "@aws-sdk/credential-provider-process",
+  "@aws-sdk/credential-provider-sso",
+  "@aws-sdk/credential-provider-web-identity",
+  "@smithy/credential-provider-imds",
+  "bowser",
+];
+
 /** CommonJS parts of the SDK ask for Node's modules by `require`. */
 const BANNER = 'import { createRequire } from "node:module"; const require = createRequire(import.meta.url);';
 
@@ -34,6 +47,7 @@ export async function bundleLambdas(into: string = BUNDLES): Promise<Record<stri
       target: "node24",
       // The SDK's ES modules are smaller than what its "node" condition names.
       mainFields: ["module", "main"],
+      external: NEVER_LOADED,
       banner: { js: BANNER },
       define: { "process.env.BROKERLESS_VERSION": JSON.stringify(version) },
       legalComments: "none",
