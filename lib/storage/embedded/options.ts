@@ -24,7 +24,7 @@ export interface Tuning {
 }
 
 export const TUNING: Tuning = {
-  inlineMostBytes: 64 * 1024,
+  inlineMostBytes: 16 * 1024,
   fileMostBytes: 256 * 2 ** 20,
   checkpointBytes: 8 * 2 ** 20,
   cacheBytes: 32 * 2 ** 20,
