@@ -229,8 +229,19 @@ export class EmbeddedBlobs implements Blobs {
     const some = firstOf(survivors);
     if (some.length === 0) return false;
     const bytes = await this.#files.read(some.map(({ place }) => ({ place, from: 0, to: place.sizeBytes })));
-    const places = await Promise.all(bytes.map((one) => this.#files.append(one === undefined ? [] : [one])));
-    const moves = some.flatMap(({ id }, i) => (bytes[i] === undefined ? [] : [{ id, place: places[i] as FilePlace }]));
+    const found = some.flatMap(({ id }, i) => (bytes[i] === undefined ? [] : [{ id, bytes: bytes[i] }]));
+    return this.#files.append(
+      found.map((one) => [one.bytes]),
+      (places) =>
+        this.#moved(
+          file,
+          found.map(({ id }, i) => ({ id, place: places[i] as FilePlace })),
+        ),
+    );
+  }
+
+  /** Records where blobs of a file are now. */
+  async #moved(file: number, moves: readonly { readonly id: Uint8Array; readonly place: FilePlace }[]): Promise<boolean> {
     const files = await this.#link.call(
       REQUEST.moveBlobs,
       (to) => {

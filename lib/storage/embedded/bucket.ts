@@ -165,14 +165,28 @@ export class EmbeddedBucket implements Bucket {
           await link(tmp, path);
           await rm(tmp);
         } else await rename(tmp, path);
-        await this.#disk.syncFolder(folder);
-        return;
       } catch (error) {
         const { code } = error as NodeJS.ErrnoException;
         if (code === "EEXIST") throw new StorageError("condition_failed", "the object exists");
         if (code !== "ENOENT" || attempt === ATTEMPTS) throw error;
         this.#durable.delete(folder);
+        continue;
       }
+      await this.#syncNames(folder);
+      return;
+    }
+  }
+
+  /** Names that were changed in a folder become durable; where they do not, nobody knows which of them a crash leaves. */
+  async #syncNames(folder: string): Promise<void> {
+    try {
+      await this.#disk.syncFolder(folder);
+    } catch (error) {
+      // Emptied and deleted meanwhile: who did it sees to what is above.
+      if (isAbsent(error)) return;
+      const why = `a sync of ${folder} failed (${(error as Error).message})`;
+      this.#gate.break(why);
+      throw new StorageError("unknown", why, { cause: error });
     }
   }
 
@@ -196,11 +210,11 @@ export class EmbeddedBucket implements Bucket {
         const { code } = error as NodeJS.ErrnoException;
         if (code === "ENOENT") continue;
         if (code !== "ENOTEMPTY" && code !== "EEXIST") throw error;
-        await this.#disk.syncFolder(at);
+        await this.#syncNames(at);
         return;
       }
     }
-    await this.#disk.syncFolder(this.#root);
+    await this.#syncNames(this.#root);
   }
 
   /** Objects below a folder (a key part that ends with "/", or ""), in byte order. */

@@ -5,6 +5,7 @@
  * F1  Bytes are durable before their place is handed out, and so before it is recorded.
  * F2  Bytes below the recorded end of a file never change.
  * F3  Only the last file grows. A number is not used again while anybody may remember a place in the file.
+ * F4  A file is not dropped while a place in it was handed out and it is not known whether it was recorded.
  */
 import { readdir, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
@@ -49,6 +50,8 @@ export class SharedFiles {
   readonly #waiting: Waiting[] = [];
   /** Files that are open for reading; the one that was opened last is the last. */
   readonly #open = new Map<number, OpenFile>();
+  /** How many places of a file were handed out and are being recorded. */
+  readonly #recording = new Map<number, number>();
   #writing = false;
   /** The file that grows, and where it ends. Its descriptor is there once something was appended. */
   #active: number;
@@ -92,13 +95,27 @@ export class SharedFiles {
     return new SharedFiles(folder, disk, gate, fileMostBytes, last?.file ?? 1, last?.endBytes ?? 0);
   }
 
-  /** The file that grows: everything below it is full. */
+  /** Files below this one get no places any more, now or by what is under way: without a live blob they are dead (F4). */
   get active(): number {
-    return this.#active;
+    return Math.min(this.#active, ...this.#recording.keys());
   }
 
-  /** Appends a blob; answers where it is, when it is durable there. Those that come meanwhile share the next sync. */
-  append(pieces: readonly Uint8Array[]): Promise<FilePlace> {
+  /**
+   * Appends blobs; calls `record` with their places, in their order, when all are durable there. Those that come
+   * meanwhile share the next sync. Where one could not be appended, none is recorded.
+   */
+  async append<T>(blobs: readonly (readonly Uint8Array[])[], record: (places: readonly FilePlace[]) => Promise<T>): Promise<T> {
+    const settled = await Promise.allSettled(blobs.map((pieces) => this.#append(pieces)));
+    const places = settled.flatMap((one) => (one.status === "fulfilled" ? [one.value] : []));
+    try {
+      for (const one of settled) if (one.status === "rejected") throw one.reason;
+      return await record(places);
+    } finally {
+      for (const { file } of places) this.#recorded(file);
+    }
+  }
+
+  #append(pieces: readonly Uint8Array[]): Promise<FilePlace> {
     return new Promise((resolve, reject) => {
       this.#waiting.push({ pieces, sizeBytes: totalBytes(pieces), resolve, reject });
       if (!this.#writing) {
@@ -107,6 +124,12 @@ export class SharedFiles {
         queueMicrotask(() => void this.#writeAll());
       }
     });
+  }
+
+  #recorded(file: number): void {
+    const left = (this.#recording.get(file) as number) - 1;
+    if (left === 0) this.#recording.delete(file);
+    else this.#recording.set(file, left);
   }
 
   async #writeAll(): Promise<void> {
@@ -156,6 +179,7 @@ export class SharedFiles {
     return group.map(({ sizeBytes }) => {
       const place = { file: this.#active, offset: this.#position, sizeBytes };
       this.#position += sizeBytes;
+      this.#recording.set(place.file, (this.#recording.get(place.file) ?? 0) + 1);
       return place;
     });
   }

@@ -109,17 +109,19 @@ export class EmbeddedTable implements Table {
     const blobs = stages.flat().filter((op) => op.op === "putBlob");
     let sizeBytes = 0;
     for (const { pieces } of blobs) sizeBytes += totalBytes(pieces);
-    const places = sizeBytes > this.#inlineMostBytes ? await this.#append(blobs) : undefined;
+    if (sizeBytes <= this.#inlineMostBytes) return this.#ask(stages, undefined);
+    return this.#files.append(
+      blobs.map(({ pieces }) => pieces),
+      (places) => this.#ask(stages, new Map(blobs.map((op, i) => [op, places[i] as FilePlace]))),
+    );
+  }
+
+  #ask(stages: readonly (readonly (Write | PutBlob)[])[], places: Places): Promise<Settled[][]> {
     return this.#link.call(
       REQUEST.inOrder,
       (to) => writeStages(to, stages, places),
       (from) => stages.map((stage) => stage.map((op) => this.#settled(from, op, places))),
     );
-  }
-
-  async #append(blobs: readonly PutBlob[]): Promise<Places> {
-    const places = await Promise.all(blobs.map(({ pieces }) => this.#files.append(pieces)));
-    return new Map(blobs.map((op, i) => [op, places[i] as FilePlace]));
   }
 
   #settled(from: ByteReader, op: Write | PutBlob, places: Places): Settled {
