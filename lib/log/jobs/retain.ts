@@ -24,6 +24,9 @@ import type { Topic } from "../types.ts";
 import { deleteBlobs, noteClaimed } from "./leaving.ts";
 import { startAfterRetention } from "./plan-retention.ts";
 
+/** One update drops at most so many refs; a tail that is longer is taken away in several runs of the job. */
+const REFS_AT_ONCE = 100;
+
 export interface RetainParts {
   readonly storage: Storage;
   readonly clock: Clock;
@@ -132,7 +135,7 @@ async function dropRuns({ storage, clock, graceMs }: RetainParts, topic: Topic, 
 async function dropRefs({ storage, clock, graceMs }: RetainParts, topic: Topic, partition: number, head: Head): Promise<void> {
   const tail = refsOfTail(head);
   const upTo = tail.findIndex((one) => one.end > head.start || !isOld(one, clock, graceMs));
-  const refs = upTo < 0 ? tail : tail.slice(0, upTo);
+  const refs = (upTo < 0 ? tail : tail.slice(0, upTo)).slice(0, REFS_AT_ONCE);
   const last = refs.at(-1);
   if (last === undefined) return;
   await noteClaimed(storage.table, clock, topic.id, partition, refs);

@@ -1,4 +1,5 @@
 import { beforeEach, describe, expect, test } from "vitest";
+import { SEAL_POLICY } from "../../../lib/log/append/seal.ts";
 import { ROLL_POLICY, retain, roll } from "../../../lib/log/jobs/index.ts";
 import { startAfterRetention } from "../../../lib/log/jobs/plan-retention.ts";
 import { systemIds } from "../../../lib/storage/system/ids.ts";
@@ -63,6 +64,16 @@ describe("the job", () => {
     expect(await keptBytes()).toBe(0);
     await append("new");
     expect(texts(await readAll(bench.log, "t", 0, 40))).toEqual(["new"]);
+  });
+
+  test("takes a tail away that is longer than one update may drop", async () => {
+    bench = logOverMemory({ sealing: { ...SEAL_POLICY, runRefs: 1000 } });
+    await bench.log.createTopic({ name: "t" });
+    for (let i = 0; i < 230; i++) await append(`v${i}`);
+    await bench.log.deleteRecords("t", 0, 225);
+    for (let run = 0; run < 3; run++) await rollAndRetain();
+    expect(texts(await readAll(bench.log, "t", 0, 225))).toEqual(["v225", "v226", "v227", "v228", "v229"]);
+    expect(await keptBytes()).toBeLessThan(6 * 80);
   });
 
   test("keeps a log within retention.bytes, and takes a changed policy up at its next run", async () => {
