@@ -12,6 +12,7 @@ import {
 import { concatBytes } from "../base/bytes.ts";
 import { BrokerlessError } from "../base/errors.ts";
 import { formatCount } from "./limits.ts";
+import { takeChunk } from "./take-chunk.ts";
 
 export type ContentEncoding = "identity" | "gzip" | "zstd";
 
@@ -135,14 +136,7 @@ async function feed(
     }
     const before = engine.bytesWritten;
     const chunk = piece;
-    await new Promise<void>((resolve, reject) => {
-      engine.once("close", resolve);
-      engine.write(chunk, (error) => {
-        engine.off("close", resolve);
-        if (error) reject(error);
-        else resolve();
-      });
-    });
+    await takeChunk(engine, chunk);
     const taken = engine.bytesWritten - before;
     if (taken < chunk.byteLength) return chunk.subarray(taken);
     piece = undefined;

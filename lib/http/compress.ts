@@ -2,6 +2,7 @@
 import { constants, createGzip, createZstdCompress, gzip, zstdCompress } from "node:zlib";
 import type { Call, Reply } from "./call.ts";
 import { chooseEncoding } from "./negotiate.ts";
+import { takeChunk } from "./take-chunk.ts";
 
 /** Smaller bodies are not worth it. */
 const LEAST_BYTES = 1024;
@@ -37,15 +38,7 @@ async function* compressPieces(pieces: AsyncIterable<Uint8Array>, encoding: "gzi
   const source = pieces[Symbol.asyncIterator]();
   const feed = async (): Promise<void> => {
     for (let next = await source.next(); next.done !== true; next = await source.next()) {
-      const { value } = next;
-      await new Promise<void>((resolve, reject) => {
-        engine.once("close", resolve);
-        engine.write(value, (error) => {
-          engine.off("close", resolve);
-          if (error) reject(error);
-          else resolve();
-        });
-      });
+      await takeChunk(engine, next.value);
       if (engine.destroyed) return;
     }
     engine.end();

@@ -11,6 +11,7 @@ import { configNumber, configOf, describeConfigs, isCompacted } from "./config.t
 import { decodeHead, headKey } from "./items/head.ts";
 import { CLUSTER_KEY, encodeCluster, TAKE_PRODUCER_ID } from "./items/meta.ts";
 import { REF_MAX_BYTES, REF_MAX_RECORDS } from "./items/ref.ts";
+import { moveLogStart } from "./log-start.ts";
 import { offsetByTime } from "./read/by-time.ts";
 import { Reader } from "./read/reader.ts";
 import { fromStorage, isRefusal, storageStep } from "./storage-errors.ts";
@@ -228,19 +229,10 @@ class Log implements LogApi {
           );
         }
         if (start <= head.start) return head.start;
-        try {
-          await storageStep("delete records", () =>
-            this.#parts.storage.table.write({
-              op: "update",
-              key: headKey(topic.id, partition),
-              changes: [{ set: "s", to: start }],
-              when: [{ item: "exists" }, { path: "s", is: "=", value: head.start }],
-            }),
-          );
-          return start;
-        } catch (error) {
-          if (!(error instanceof BrokerlessError) || !isRefusal(error.cause)) throw error;
-        }
+        const moved = await storageStep("delete records", () =>
+          moveLogStart(this.#parts.storage.table, topic.id, partition, head.start, start),
+        );
+        if (moved !== undefined) return moved.start;
       }
     });
   }

@@ -1,5 +1,5 @@
 /** What the reader is told and what it answers. */
-import type { RecordHeader, TimestampType } from "../../kafka/index.ts";
+import type { KafkaRecord } from "../../kafka/index.ts";
 
 /** The log start, the log end, or the first record at or after a time. */
 export type ReadFrom = "earliest" | "latest" | number | { readonly timestampMs: number };
@@ -37,13 +37,7 @@ export interface ReaderOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-export interface ReadRecord {
+export interface ReadRecord extends KafkaRecord {
   readonly topic: string;
   readonly partition: number;
-  readonly offset: number;
-  readonly timestampMs: number;
-  readonly timestampType: TimestampType;
-  readonly key: Uint8Array | null;
-  readonly value: Uint8Array | null;
-  readonly headers: readonly RecordHeader[];
 }

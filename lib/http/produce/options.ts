@@ -2,6 +2,7 @@
 import * as z from "zod";
 import { BrokerlessError } from "../../base/errors.ts";
 import { type Partitioner, partitionOfKey } from "../../kafka/index.ts";
+import { checkIdempotencyKey } from "../../log/idempotency-key.ts";
 import type { AppendOptions } from "../../log/types.ts";
 import type { Exchange } from "../exchange.ts";
 import type { Surface } from "../surface.ts";
@@ -47,15 +48,7 @@ export function produceOptions(exchange: Exchange<ProduceQuery>, partitionGiven:
   if (key === undefined && acks === undefined && producerId === undefined && epoch === undefined && sequence === undefined)
     return PLAIN;
 
-  if (key !== undefined && !/^[\x21-\x7e]{1,255}$/.test(key)) {
-    throw new BrokerlessError(
-      "invalid_request",
-      `Idempotency-Key must be 1 to 255 printable ASCII characters without spaces; it has ${key.length}`,
-      {
-        field: "Idempotency-Key",
-      },
-    );
-  }
+  if (key !== undefined) checkIdempotencyKey(key);
   const producer = producerPlace(producerId, epoch, sequence);
   if (producer !== undefined && !partitionGiven) {
     throw new BrokerlessError(

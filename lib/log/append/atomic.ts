@@ -7,7 +7,7 @@
  */
 import { BrokerlessError } from "../../base/errors.ts";
 import type { PreparedBatches } from "../../kafka/index.ts";
-import { type Clock, type Doorbell, type Ids, type PutBlob, type Storage, StorageError } from "../../ports/index.ts";
+import { type Clock, type Doorbell, type Ids, type Storage, StorageError } from "../../ports/index.ts";
 import { baseOffsetInTail, decodeHead } from "../items/head.ts";
 import type { Reader } from "../read/reader.ts";
 import { fromStorage } from "../storage-errors.ts";
@@ -17,8 +17,9 @@ import { LaneBatch } from "./batch.ts";
 import type { Claim } from "./claim.ts";
 import { type PreparedCommit, prepareCommit } from "./commit.ts";
 import { findDuplicate } from "./duplicates.ts";
-import type { Lane } from "./lane.ts";
+import { type Lane, producersOf } from "./lane.ts";
 import { baseOffsetBehindTail, settleUnknown } from "./outcome.ts";
+import { appendResult } from "./result.ts";
 import { type SealPolicy, sealWhenDue } from "./seal.ts";
 
 const ATTEMPTS_MOST = 20;
@@ -51,7 +52,7 @@ export async function appendAll(
     const judged = judgeAll(parts, claim);
     if (judged === "duplicates") return Promise.all(parts.map((part) => answerDuplicate(part, to)));
     const prepared = prepareCommit(judged, storage, clock, ids);
-    const blobIds = judged.map((_, i) => (prepared.blobs[i] ?? (prepared.blobs[0] as PutBlob)).id);
+    const { blobIds } = prepared;
     const fromOffsets = judged.map(({ lane }) => lane.head?.next ?? 0);
     await claim?.hold(
       judged.map(({ lane }, i) => ({
@@ -60,7 +61,7 @@ export async function appendAll(
         fromOffset: fromOffsets[i] as number,
       })),
     );
-    if (await transact(parts, judged, prepared, blobIds, fromOffsets, to)) {
+    if (await transact(parts, judged, prepared, fromOffsets, to)) {
       return readBack(parts, blobIds, fromOffsets, prepared.appendTimeMs, to);
     }
     await clock.sleep(2 ** Math.min(attempt, 8) * (0.5 + ids.random()));
@@ -68,10 +69,6 @@ export async function appendAll(
   throw new BrokerlessError("throttled", `the partitions are too busy: ${ATTEMPTS_MOST} commits of the request were refused`, {
     retryAfterMs: 1000,
   });
-}
-
-function producersOf(prepared: PreparedBatches): number[] {
-  return prepared.batches.map((batch) => batch.producerId).filter((id) => id >= 0);
 }
 
 function judgeAll(parts: readonly AtomicPart[], claim: Claim | undefined): LaneBatch[] | "duplicates" {
@@ -109,7 +106,6 @@ async function transact(
   parts: readonly AtomicPart[],
   batches: readonly LaneBatch[],
   prepared: PreparedCommit,
-  blobIds: readonly Uint8Array[],
   fromOffsets: readonly number[],
   { storage, clock }: AtomicParts,
 ): Promise<boolean> {
@@ -134,7 +130,7 @@ async function transact(
     if (error.kind !== "unknown") throw fromStorage(error, "append");
     // All or none: a floor raised in one partition ends the whole transaction, and its ref tells of all.
     const { lane } = batches[0] as LaneBatch;
-    const outcome = await settleUnknown(storage.table, clock, lane, blobIds[0] as Uint8Array, fromOffsets[0] as number);
+    const outcome = await settleUnknown(storage.table, clock, lane, prepared.blobIds[0] as Uint8Array, fromOffsets[0] as number);
     if (outcome.kind === "gone") throw unknownTopic((parts[0] as AtomicPart).topic.name);
     return outcome.kind === "applied";
   }
@@ -153,18 +149,14 @@ async function readBack(
     fromOffsets,
     to,
   );
-  return parts.map(({ topic, lane, prepared, logAppendTime }, i) => {
+  return parts.map((part, i) => {
+    const { lane, logAppendTime } = part;
     to.doorbell.ring(lane.name);
     sealWhenDue({ table: to.storage.table, clock: to.clock, policy: to.sealing }, lane, 1);
-    return {
-      topic: topic.name,
-      partition: lane.partition,
-      baseOffset: baseOffsets[i] as number,
-      recordCount: prepared.recordCount,
-      logAppendTimeMs: logAppendTime ? appendTimeMs : undefined,
-      logStartOffset: lane.head?.start ?? 0,
+    return appendResult(part, lane, baseOffsets[i] as number, {
       duplicate: false,
-    };
+      logAppendTimeMs: logAppendTime ? appendTimeMs : undefined,
+    });
   });
 }
 
@@ -197,21 +189,9 @@ export async function committedOffsets(
   }
 }
 
-async function answerDuplicate({ topic, lane, prepared }: AtomicPart, { storage, reader }: AtomicParts): Promise<AppendResult> {
-  return {
-    topic: topic.name,
-    partition: lane.partition,
-    baseOffset: await findDuplicate(
-      storage.table,
-      reader,
-      topic,
-      lane,
-      prepared,
-      lane.producer(prepared.batches[0]?.producerId ?? -1).state?.baseOffset ?? -1,
-    ),
-    recordCount: prepared.recordCount,
-    logAppendTimeMs: undefined,
-    logStartOffset: lane.head?.start ?? 0,
-    duplicate: true,
-  };
+async function answerDuplicate(part: AtomicPart, { storage, reader }: AtomicParts): Promise<AppendResult> {
+  const { topic, lane, prepared } = part;
+  const lastBase = lane.producer(prepared.batches[0]?.producerId ?? -1).state?.baseOffset ?? -1;
+  const baseOffset = await findDuplicate(storage.table, reader, topic, lane, prepared, lastBase);
+  return appendResult(part, lane, baseOffset, { duplicate: true, logAppendTimeMs: undefined });
 }

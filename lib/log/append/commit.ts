@@ -8,7 +8,7 @@
 import { compareUlids } from "../../base/ulid.ts";
 import type { Clock, Ids, Item, PutBlob, Storage, Update } from "../../ports/index.ts";
 import { StorageError } from "../../ports/index.ts";
-import { baseOffsetInTail, decodeHead } from "../items/head.ts";
+import { baseOffsetInTail } from "../items/head.ts";
 import { isRefusal } from "../storage-errors.ts";
 import type { LaneBatch } from "./batch.ts";
 import { settleUnknown } from "./outcome.ts";
@@ -23,6 +23,8 @@ export type LaneOutcome =
 
 export interface PreparedCommit {
   readonly blobs: readonly PutBlob[];
+  /** For each lane, the blob with its bytes. */
+  readonly blobIds: readonly Uint8Array[];
   readonly updates: readonly Update[];
   readonly appendTimeMs: number;
 }
@@ -40,12 +42,14 @@ export function prepareCommit(batches: readonly LaneBatch[], storage: Storage, c
   }
   const updates: Update[] = [];
   const blobs: PutBlob[] = [];
+  const blobIds: Uint8Array[] = [];
   const shared = batches.length > 1 && !storage.blobs.separate && storage.blobs.place(sizeBytes) !== 0;
   if (shared) {
     const blob = { blobId: ids.ulid(floor), place: storage.blobs.place(sizeBytes), shared };
     const pieces: Uint8Array[] = [];
     let at = 0;
     for (const batch of batches) {
+      blobIds.push(blob.blobId);
       updates.push(batch.update(blob.blobId, batch.refs(blob, at, appendTimeMs)));
       pieces.push(...batch.pieces());
       at += batch.sizeBytes;
@@ -55,11 +59,12 @@ export function prepareCommit(batches: readonly LaneBatch[], storage: Storage, c
     // A blob of one partition alone can go with that partition's run.
     for (const batch of batches) {
       const blob = { blobId: ids.ulid(floor), place: storage.blobs.place(batch.sizeBytes), shared };
+      blobIds.push(blob.blobId);
       updates.push(batch.update(blob.blobId, batch.refs(blob, 0, appendTimeMs)));
       blobs.push({ op: "putBlob", id: blob.blobId, pieces: batch.pieces(), partitions: [batch.lane.name] });
     }
   }
-  return { blobs, updates, appendTimeMs };
+  return { blobs, blobIds, updates, appendTimeMs };
 }
 
 /** Commits; answers for each lane when it is known, in the order of the lanes. Never rejects. */
@@ -73,10 +78,9 @@ export async function commit(
   const blobError = blobs?.find((one) => !one.ok);
   return batches.map(async (batch, i): Promise<LaneOutcome> => {
     const one = heads?.[i];
-    const blobId = (prepared.blobs[i] ?? (prepared.blobs[0] as PutBlob)).id;
+    const blobId = prepared.blobIds[i] as Uint8Array;
     if (one?.ok === true) {
-      const head = decodeHead(one.item as Item);
-      batch.lane.saw(one.item as Item);
+      const head = batch.lane.saw(one.item as Item);
       return { kind: "applied", baseOffset: head.next - batch.recordCount, appendTimeMs: prepared.appendTimeMs };
     }
     const reached = one !== undefined && one.error.kind !== "not_reached";

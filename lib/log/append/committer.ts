@@ -3,15 +3,17 @@
  * as soon as a commit ends. Requests to one partition are committed in the order in which they came.
  */
 import { BrokerlessError } from "../../base/errors.ts";
-import type { Clock, Doorbell, Ids, Metrics, PutBlob, Storage } from "../../ports/index.ts";
-import type { Reader } from "../read/reader.ts";
+import type { Metrics } from "../../ports/index.ts";
+import { partitionName } from "../items/head.ts";
 import { fromStorage } from "../storage-errors.ts";
 import { unknownTopic } from "../topics.ts";
+import type { AtomicParts } from "./atomic.ts";
 import { LaneBatch, type Placed } from "./batch.ts";
 import { commit, type LaneOutcome, prepareCommit } from "./commit.ts";
 import { findDuplicate } from "./duplicates.ts";
-import { Lane, type Pending } from "./lane.ts";
-import { type SealPolicy, sealWhenDue } from "./seal.ts";
+import { Lane, type Pending, producersOf } from "./lane.ts";
+import { appendResult } from "./result.ts";
+import { sealWhenDue } from "./seal.ts";
 
 /** One commit takes about so many bytes, over all its lanes. */
 const COMMIT_BYTES = 16 * 2 ** 20;
@@ -20,14 +22,8 @@ const COMMIT_LANES = 100;
 const TAIL_MOST_REFS = 96;
 const ATTEMPTS_MOST = 20;
 
-export interface CommitterParts {
-  readonly storage: Storage;
-  readonly clock: Clock;
-  readonly ids: Ids;
-  readonly doorbell: Doorbell;
+export interface CommitterParts extends AtomicParts {
   readonly metrics: Metrics;
-  readonly reader: Reader;
-  readonly sealing: SealPolicy;
   /** Runs a function soon; what comes in the meantime is gathered. */
   readonly soon: (run: () => void) => void;
 }
@@ -45,7 +41,7 @@ export class Committer {
   }
 
   lane(topicId: string, partition: number): Lane {
-    const name = `${topicId}#${partition}`;
+    const name = partitionName(topicId, partition);
     let lane = this.#lanes.get(name);
     if (lane === undefined) {
       lane = new Lane(topicId, partition);
@@ -96,8 +92,7 @@ export class Committer {
     for (let pending = lane.queue[0]; pending !== undefined; pending = lane.queue[0]) {
       if (!batch.hasRoom(pending.prepared)) break;
       if (batch.placed.length > 0 && pending.claim !== undefined) break;
-      const unknown = pending.prepared.batches.filter((one) => one.producerId >= 0 && !lane.knows(one.producerId));
-      if (unknown.length > 0) {
+      if (pending.prepared.batches.some(({ producerId }) => producerId >= 0 && !lane.knows(producerId))) {
         if (batch.placed.length === 0) this.#first(lane, this.#lookUp(lane, pending, false));
         break;
       }
@@ -131,9 +126,7 @@ export class Committer {
   async #lookUp(lane: Lane, pending: Pending, afresh: boolean): Promise<void> {
     try {
       // All that wait are looked up at once.
-      const ids = new Set(
-        lane.queue.flatMap((one) => one.prepared.batches.map((batch) => batch.producerId)).filter((id) => id >= 0),
-      );
+      const ids = new Set(lane.queue.flatMap(({ prepared }) => producersOf(prepared)));
       await lane.lookUp(this.#parts.storage.table, ids, afresh);
       if (afresh) pending.judgedAfresh = true;
       if (lane.head === undefined) this.#fail(lane, unknownTopic(pending.topic.name));
@@ -157,15 +150,7 @@ export class Committer {
         lastBase,
       );
       this.#parts.metrics.count("append_duplicates_total");
-      pending.resolve({
-        topic: pending.topic.name,
-        partition: lane.partition,
-        baseOffset,
-        recordCount: pending.prepared.recordCount,
-        logAppendTimeMs: undefined,
-        logStartOffset: lane.head?.start ?? 0,
-        duplicate: true,
-      });
+      pending.resolve(appendResult(pending, lane, baseOffset, { duplicate: true, logAppendTimeMs: undefined }));
     } catch (error) {
       pending.reject(fromStorage(error, "look for the first of a repeated batch"));
     }
@@ -180,7 +165,7 @@ export class Committer {
       const prepared = prepareCommit(batches, storage, clock, ids);
       const lane = batches[0]?.lane;
       if (claim !== undefined && lane !== undefined) {
-        const blobId = (prepared.blobs[0] as PutBlob).id;
+        const blobId = prepared.blobIds[0] as Uint8Array;
         await claim.hold([{ partition: lane.name, blobId, fromOffset: lane.head?.next ?? 0 }]);
       }
       outcomes = await commit(prepared, batches, storage, clock);
@@ -237,17 +222,9 @@ export class Committer {
 
   #answer(batch: LaneBatch, baseOffset: number, appendTimeMs: number): void {
     const { lane } = batch;
-    const logStartOffset = lane.head?.start ?? 0;
     for (const { pending, firstRecord } of batch.placed) {
-      pending.resolve({
-        topic: pending.topic.name,
-        partition: lane.partition,
-        baseOffset: baseOffset + firstRecord,
-        recordCount: pending.prepared.recordCount,
-        logAppendTimeMs: pending.logAppendTime ? appendTimeMs : undefined,
-        logStartOffset,
-        duplicate: false,
-      });
+      const logAppendTimeMs = pending.logAppendTime ? appendTimeMs : undefined;
+      pending.resolve(appendResult(pending, lane, baseOffset + firstRecord, { duplicate: false, logAppendTimeMs }));
     }
     this.#parts.metrics.count("append_requests_total", batch.placed.length);
     this.#parts.metrics.count("append_records_total", batch.recordCount);

@@ -6,13 +6,16 @@
  */
 import { BrokerlessError } from "../../base/errors.ts";
 import { crc32c } from "../../kafka/index.ts";
+import { checkIdempotencyKey } from "../idempotency-key.ts";
 import type { ClaimItem } from "../items/claim.ts";
+import { parsePartitionName } from "../items/head.ts";
 import { unknownTopic } from "../topics.ts";
 import type { AppendOptions, AppendResult } from "../types.ts";
 import { type AtomicPart, type AtomicParts, committedOffsets } from "./atomic.ts";
 import { Claim, TAKEOVER_MS } from "./claim.ts";
 import type { Lane } from "./lane.ts";
 import { settleUnknown } from "./outcome.ts";
+import { appendResult } from "./result.ts";
 
 const LOOK_AGAIN_MS = 200;
 
@@ -33,11 +36,7 @@ export class KeyedRequests {
     append: (claim: Claim) => Promise<AppendResult[]>,
   ) {
     const key = options.idempotencyKey;
-    if (!/^[\x21-\x7e]{1,255}$/.test(key)) {
-      throw new BrokerlessError("invalid_request", "Idempotency-Key must be 1 to 255 printable ASCII characters without spaces", {
-        field: "Idempotency-Key",
-      });
-    }
+    checkIdempotencyKey(key);
     const hash = options.requestHash ?? hashOf(parts);
     const same = this.#underWay.get(key);
     if (same !== undefined) {
@@ -116,8 +115,8 @@ export class KeyedRequests {
   /** The partitions that a claim went to: those of the request as it is now, unless the topic has grown since. */
   #lanesOf(claim: ClaimItem): Lane[] {
     return claim.partitions.map((name) => {
-      const [topicId, partition] = name.split("#") as [string, string];
-      return this.#laneOf(topicId, Number(partition));
+      const { topicId, partition } = parsePartitionName(name);
+      return this.#laneOf(topicId, partition);
     });
   }
 
@@ -132,18 +131,12 @@ export class KeyedRequests {
         },
       );
     }
-    return parts.map(({ topic, prepared }, i) => {
+    return parts.map((part, i) => {
       const [baseOffset, logAppendTimeMs] = results[i] as readonly [number, number];
-      const lane = lanes[i] as Lane;
-      return {
-        topic: topic.name,
-        partition: lane.partition,
-        baseOffset,
-        recordCount: prepared.recordCount,
-        logAppendTimeMs: logAppendTimeMs < 0 ? undefined : logAppendTimeMs,
-        logStartOffset: lane.head?.start ?? 0,
+      return appendResult(part, lanes[i] as Lane, baseOffset, {
         duplicate: true,
-      };
+        logAppendTimeMs: logAppendTimeMs < 0 ? undefined : logAppendTimeMs,
+      });
     });
   }
 }

@@ -22,6 +22,11 @@ export interface Pending {
   judgedAfresh: boolean;
 }
 
+/** The idempotent producers of a request. */
+export function producersOf(prepared: PreparedBatches): number[] {
+  return prepared.batches.map(({ producerId }) => producerId).filter((id) => id >= 0);
+}
+
 export class Lane {
   readonly topicId: string;
   readonly partition: number;

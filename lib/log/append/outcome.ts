@@ -13,6 +13,7 @@ import { carriedKey, decodeCarried } from "../items/carried.ts";
 import { baseOffsetInTail, decodeHead } from "../items/head.ts";
 import { refIsOf, refRecordCount } from "../items/ref.ts";
 import { decodeRun, runRange } from "../items/run.ts";
+import { isRefusal } from "../storage-errors.ts";
 import type { Lane } from "./lane.ts";
 
 export type Outcome =
@@ -68,7 +69,7 @@ async function raiseFloor(table: Table, lane: Lane, blobId: Uint8Array): Promise
       when: [{ item: "exists" }, { path: "f", is: "<", value: blobId }],
     });
   } catch (error) {
-    if (error instanceof StorageError && error.kind === "condition_failed") return error.item;
+    if (isRefusal(error)) return error.item;
     throw error;
   }
 }

@@ -42,6 +42,12 @@ export function partitionName(topicId: string, partition: number): string {
   return `${topicId}#${partition}`;
 }
 
+/** The topic id and partition of a partition's name. */
+export function parsePartitionName(name: string): { readonly topicId: string; readonly partition: number } {
+  const at = name.lastIndexOf("#");
+  return { topicId: name.slice(0, at), partition: Number(name.slice(at + 1)) };
+}
+
 /** Partition key of all items of a partition. */
 export function partitionKey(topicId: string, partition: number): string {
   return `P#${topicId}#${partition}`;

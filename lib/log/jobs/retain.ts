@@ -16,9 +16,10 @@ import type { Clock, Storage } from "../../ports/index.ts";
 import { configNumber, configOf } from "../config.ts";
 import { offsetKey } from "../items/format.ts";
 import { decodeHead, type Head, headKey, partitionKey } from "../items/head.ts";
-import { runRange } from "../items/run.ts";
-import { decodeSegment, segmentObject, segmentRange } from "../items/segment.ts";
-import { type Located, type LocatedRef, refsOfRun, refsOfTail, sequence } from "../read/locate.ts";
+import { decodeSegment, segmentObject } from "../items/segment.ts";
+import { moveLogStart } from "../log-start.ts";
+import { type Located, type LocatedRef, refsOfRun, refsOfTail } from "../read/locate.ts";
+import { readPieces } from "../read/pieces.ts";
 import { isRefusal } from "../storage-errors.ts";
 import type { Topic } from "../types.ts";
 import { deleteBlobs, noteClaimed } from "./leaving.ts";
@@ -54,7 +55,7 @@ export async function retainPartition(parts: RetainParts, topic: Topic, partitio
     };
     const start = startAfterRetention(pieces, head.start, policy, clock.nowMs());
     if (start > head.start) {
-      const moved = await moveStart(storage, topic, partition, head, start);
+      const moved = await moveLogStart(storage.table, topic.id, partition, head.start, start);
       if (moved === undefined) return { records: 0, segmentsDeleted: 0 };
       head = moved;
     }
@@ -74,35 +75,9 @@ function kept(piece: Located): { end: number; maxTimestampMs: number; sizeBytes:
 }
 
 async function piecesFrom(storage: Storage, topic: Topic, partition: number, head: Head): Promise<Located[]> {
-  const pk = partitionKey(topic.id, partition);
-  const [segments, runs] = await Promise.all([
-    storage.table.range(pk, segmentRange(head.start)),
-    storage.table.range(pk, runRange(head.start)),
-  ]);
-  const pieces = sequence(segments, runs, head);
+  const pieces = await readPieces(storage.table, topic.id, partition, head, head.start);
   // An index that moves meanwhile is looked at the next time.
   return (pieces[0]?.base ?? 0) <= head.start ? pieces.filter(({ end }) => end > head.start) : [];
-}
-
-async function moveStart(
-  storage: Storage,
-  topic: Topic,
-  partition: number,
-  head: Head,
-  start: number,
-): Promise<Head | undefined> {
-  try {
-    const item = await storage.table.write({
-      op: "update",
-      key: headKey(topic.id, partition),
-      changes: [{ set: "s", to: start }],
-      when: [{ item: "exists" }, { path: "s", is: "=", value: head.start }],
-    });
-    return item && decodeHead(item);
-  } catch (error) {
-    if (isRefusal(error)) return undefined;
-    throw error;
-  }
 }
 
 /** Sort keys of what ends below this offset. */

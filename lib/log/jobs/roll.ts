@@ -15,11 +15,11 @@ import { batchHeaders } from "../../kafka/index.ts";
 import type { Bucket, Check, Clock, Ids, Storage, Table, Write } from "../../ports/index.ts";
 import { belowFence, fenceKey, openFence } from "../items/fence.ts";
 import { decodeHead, headKey, partitionKey } from "../items/head.ts";
-import { decodeRun, runRange } from "../items/run.ts";
+import { runRange } from "../items/run.ts";
 import { encodeSegment, IndexBuilder, type Segment, segmentKey, segmentObject } from "../items/segment.ts";
 import { workKey } from "../items/work.ts";
 import { assemble } from "../read/assemble.ts";
-import { type LocatedRef, refsOfRun } from "../read/locate.ts";
+import { type LocatedRef, refsOfRun, sliceOf } from "../read/locate.ts";
 import { INDEX_INTERVAL_BYTES } from "../read/segment-bytes.ts";
 import { isRefusal } from "../storage-errors.ts";
 import { deleteBlobs, noteClaimed } from "./leaving.ts";
@@ -80,12 +80,13 @@ async function rollableRuns(table: Table, topicId: string, partition: number): P
   for (const found of await table.range(pk, runRange(0))) {
     const last = Number(found.key.sk.slice(2));
     if (last >= tailBase) break;
-    const refs = refsOfRun(found).filter((one) => one.end > next);
+    const all = refsOfRun(found);
+    const refs = all.filter((one) => one.end > next);
     if (refs.length === 0) {
       if (last >= start) await table.write({ op: "delete", key: found.key });
       continue;
     }
-    rollable.push({ key: found.key, runBase: decodeRun(found.item).base, refs });
+    rollable.push({ key: found.key, runBase: (all[0] as LocatedRef).base, refs });
     next = last + 1;
   }
   return rollable;
@@ -101,9 +102,7 @@ async function rollRuns(
   const { storage, ids, clock } = parts;
   const { table, bucket } = storage;
   const refs = runs.flatMap((run) => run.refs);
-  const blobs = await storage.blobs.read(
-    refs.map(({ ref }) => ({ id: ref.blobId, place: ref.place, from: ref.positionBytes, to: ref.positionBytes + ref.sizeBytes })),
-  );
+  const blobs = await storage.blobs.read(refs.map(sliceOf));
   const base = (refs[0] as LocatedRef).base;
   const last = (refs.at(-1) as LocatedRef).end - 1;
   const index = new IndexBuilder(base, INDEX_INTERVAL_BYTES);

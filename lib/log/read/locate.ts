@@ -5,7 +5,7 @@
  *     head was read: read both again, in this order.
  * L2  A run that a segment covers is void: the segment wins.
  */
-import type { KeyedItem } from "../../ports/index.ts";
+import type { BlobSlice, KeyedItem } from "../../ports/index.ts";
 import type { Head } from "../items/head.ts";
 import { type Ref, unpackRef } from "../items/ref.ts";
 import { decodeRun } from "../items/run.ts";
@@ -30,6 +30,11 @@ export interface LocatedSegment {
 }
 
 export type Located = LocatedRef | LocatedSegment;
+
+/** Where the bytes of a ref are, as the storage is asked for them. */
+export function sliceOf({ ref }: LocatedRef): BlobSlice {
+  return { id: ref.blobId, place: ref.place, from: ref.positionBytes, to: ref.positionBytes + ref.sizeBytes };
+}
 
 /** All refs of the tail. */
 export function refsOfTail(head: Head): LocatedRef[] {

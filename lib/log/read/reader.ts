@@ -4,14 +4,14 @@
  */
 import { BrokerlessError } from "../../base/errors.ts";
 import type { Clock, Doorbell, Storage } from "../../ports/index.ts";
-import { decodeHead, type Head, headKey, partitionKey, partitionName } from "../items/head.ts";
-import { runRange } from "../items/run.ts";
-import { segmentObject, segmentRange } from "../items/segment.ts";
+import { decodeHead, type Head, headKey, partitionName } from "../items/head.ts";
+import { segmentObject } from "../items/segment.ts";
 import { storageStep } from "../storage-errors.ts";
 import { unknownTopic } from "../topics.ts";
 import type { ReadResult, Topic } from "../types.ts";
 import { type Assembled, assemble } from "./assemble.ts";
-import { type Located, type LocatedRef, refsOfTail, select, sequence } from "./locate.ts";
+import { type Located, type LocatedRef, refsOfTail, select, sliceOf } from "./locate.ts";
+import { type PiecesMost, readPieces } from "./pieces.ts";
 import { segmentBytes } from "./segment-bytes.ts";
 
 /** How often a read looks again when the index moves under it. */
@@ -93,7 +93,7 @@ export class Reader {
 
   /** Every piece of the log from the one that holds `offset` to the end; undefined when the index moves. */
   async allPieces(topic: Topic, partition: number, offset: number, head: Head): Promise<Located[] | undefined> {
-    const pieces = await this.#pieces(topic, partition, head, offset, undefined, undefined);
+    const pieces = await this.#pieces(topic, partition, head, offset);
     const whole = (pieces[0]?.base ?? Number.POSITIVE_INFINITY) <= offset && (pieces.at(-1)?.end ?? 0) >= head.next;
     return whole ? pieces : undefined;
   }
@@ -117,41 +117,15 @@ export class Reader {
   async #locate(topic: Topic, partition: number, head: Head, offset: number, maxBytes: number): Promise<Located[] | undefined> {
     if (offset >= head.tailBase) return select(refsOfTail(head), offset, maxBytes);
     const runs = Math.max(2, Math.min(RUNS_MOST, Math.ceil(maxBytes / 65_536)));
-    return select(await this.#pieces(topic, partition, head, offset, runs, SEGMENTS_MOST), offset, maxBytes);
+    return select(await this.#pieces(topic, partition, head, offset, { runs, segments: SEGMENTS_MOST }), offset, maxBytes);
   }
 
-  /** The index from `offset` on, as one sequence. Two queries side by side. */
-  async #pieces(
-    topic: Topic,
-    partition: number,
-    head: Head,
-    offset: number,
-    runsMost: number | undefined,
-    segmentsMost: number | undefined,
-  ): Promise<Located[]> {
-    if (offset >= head.tailBase) return refsOfTail(head);
-    const { table } = this.#parts.storage;
-    const pk = partitionKey(topic.id, partition);
-    const [segments, runs] = await storageStep("read the index", () =>
-      Promise.all([
-        table.range(pk, { ...segmentRange(offset), ...(segmentsMost === undefined ? {} : { limit: segmentsMost }) }),
-        table.range(pk, { ...runRange(offset), ...(runsMost === undefined ? {} : { limit: runsMost }) }),
-      ]),
-    );
-    return sequence(segments, runs, head);
+  #pieces(topic: Topic, partition: number, head: Head, offset: number, most?: PiecesMost): Promise<Located[]> {
+    return storageStep("read the index", () => readPieces(this.#parts.storage.table, topic.id, partition, head, offset, most));
   }
 
   #blobs(refs: readonly LocatedRef[]): Promise<(Uint8Array | undefined)[]> {
-    return storageStep("read records", () =>
-      this.#parts.storage.blobs.read(
-        refs.map(({ ref }) => ({
-          id: ref.blobId,
-          place: ref.place,
-          from: ref.positionBytes,
-          to: ref.positionBytes + ref.sizeBytes,
-        })),
-      ),
-    );
+    return storageStep("read records", () => this.#parts.storage.blobs.read(refs.map(sliceOf)));
   }
 
   /** The bytes of these pieces, side by side, cut at about `maxBytes`; undefined when those of the first are gone. */
@@ -174,10 +148,11 @@ export class Reader {
     const batches: Uint8Array[] = [];
     let sizeBytes = 0;
     let nextOffset = offset;
+    let refsSeen = 0;
     for (const [i, piece] of pieces.entries()) {
       const room = batches.length === 0 ? maxBytes : maxBytes - sizeBytes;
       if (room <= 0) break;
-      const blob = piece.kind === "ref" ? blobs[refs.indexOf(piece)] : undefined;
+      const blob = piece.kind === "ref" ? blobs[refsSeen++] : undefined;
       const part = piece.kind === "ref" ? blob && assemble(blob, piece, offset, room) : parts[i];
       if (part === undefined) {
         if (batches.length > 0) break;
