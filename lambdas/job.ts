@@ -1,6 +1,7 @@
 /** A job that a schedule starts: it ends in time, goes on the next time, and writes one line. */
-import type { Clock } from "../lib/ports/index.ts";
+import { JOBS, type JobName } from "../lib/log/jobs/index.ts";
 import { line } from "./environment.ts";
+import { openGround } from "./storage.ts";
 
 interface JobContext {
   readonly awsRequestId: string;
@@ -10,25 +11,18 @@ interface JobContext {
 /** So long before Lambda would stop the process nothing new is begun. */
 const LEAVE_MS = 15_000;
 
-/** `run` is given when to end, on the clock's `monotonicMs`. What it throws fails the call, which the alarm counts. */
-export function jobHandler(
-  job: string,
-  clock: Clock,
-  run: (untilMs: number) => Promise<object>,
-): (event: unknown, context: JobContext) => Promise<void> {
+/** What it throws fails the call, which the alarm counts. */
+export function scheduledJob(job: JobName): (event: unknown, context: JobContext) => Promise<void> {
+  const ground = openGround();
+  const { clock } = ground;
   return async (_event, context) => {
+    const write = (level: "INFO" | "WARN", facts: object): void => {
+      const timestamp = new Date(clock.nowMs()).toISOString();
+      line(JSON.stringify({ timestamp, level, requestId: context.awsRequestId, job, ...facts }));
+    };
     const startedMs = clock.monotonicMs();
-    const report = await run(startedMs + Math.max(0, context.getRemainingTimeInMillis() - LEAVE_MS));
-    const timestamp = new Date(clock.nowMs()).toISOString();
-    line(
-      JSON.stringify({
-        timestamp,
-        level: "INFO",
-        requestId: context.awsRequestId,
-        job,
-        ms: Math.round(clock.monotonicMs() - startedMs),
-        ...report,
-      }),
-    );
+    const untilMs = startedMs + Math.max(0, context.getRemainingTimeInMillis() - LEAVE_MS);
+    const report = await JOBS[job].run(ground, { untilMs, warn: (message) => write("WARN", { message }) });
+    write("INFO", { ms: Math.round(clock.monotonicMs() - startedMs), ...report });
   };
 }

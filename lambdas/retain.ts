@@ -1,10 +1,4 @@
 /** Gives up what the topics' retention says. */
-import { ROLL_POLICY, retain } from "../lib/log/jobs/index.ts";
-import { jobHandler } from "./job.ts";
-import { openGround } from "./storage.ts";
+import { scheduledJob } from "./job.ts";
 
-const { storage, clock } = openGround();
-
-export const handler = jobHandler("retain", clock, (untilMs) =>
-  retain({ storage, clock, graceMs: ROLL_POLICY.graceMs }, untilMs),
-);
+export const handler = scheduledJob("retain");

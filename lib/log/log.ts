@@ -1,7 +1,7 @@
 /** The log: topics, appends and reads behind one object, over any storage. See `types.ts` for what it promises. */
 import { BrokerlessError } from "../base/errors.ts";
 import { type Codecs, type PreparedBatches, prepareBatches } from "../kafka/index.ts";
-import { type Clock, type Doorbell, type Ids, type Metrics, NO_METRICS, type Storage } from "../ports/index.ts";
+import { type Clock, type Doorbell, type Ids, type Metrics, NO_METRICS, type Storage, StorageError } from "../ports/index.ts";
 import { type AtomicPart, type AtomicParts, appendAll } from "./append/atomic.ts";
 import type { Claim } from "./append/claim.ts";
 import { Committer } from "./append/committer.ts";
@@ -11,6 +11,7 @@ import { configNumber, configOf, describeConfigs, isCompacted } from "./config.t
 import { decodeHead, headKey } from "./items/head.ts";
 import { CLUSTER_KEY, encodeCluster, TAKE_PRODUCER_ID } from "./items/meta.ts";
 import { REF_MAX_BYTES, REF_MAX_RECORDS } from "./items/ref.ts";
+import { markRetention } from "./items/retention.ts";
 import { moveLogStart } from "./log-start.ts";
 import { offsetByTime } from "./read/by-time.ts";
 import { Reader } from "./read/reader.ts";
@@ -232,7 +233,10 @@ class Log implements LogApi {
         const moved = await storageStep("delete records", () =>
           moveLogStart(this.#parts.storage.table, topic.id, partition, head.start, start),
         );
-        if (moved !== undefined) return moved.start;
+        if (moved === undefined) continue;
+        // Should this be lost, retention looks at the topic some hours later.
+        await this.#parts.storage.table.write(markRetention(topic.id)).catch(onlyStorage);
+        return moved.start;
       }
     });
   }
@@ -318,6 +322,11 @@ class Log implements LogApi {
       return run(topic);
     });
   }
+}
+
+/** For what need not succeed. */
+function onlyStorage(error: unknown): undefined {
+  if (!(error instanceof StorageError)) throw error;
 }
 
 function single(results: readonly AppendResult[]): AppendResult {

@@ -1,58 +1,29 @@
 /** The jobs behind the writers, by the clock of the local server. */
-import { ROLL_POLICY, retain, roll } from "../log/jobs/index.ts";
-import type { Clock, Ids, Metrics, Storage } from "../ports/index.ts";
+import { JOB_NAMES, JOBS, type JobName, type JobParts } from "../log/jobs/index.ts";
+import type { Metrics } from "../ports/index.ts";
 
 /** A job ends after so long and goes on the next time. */
 const JOB_MS = 30_000;
 
-export interface JobParts {
-  readonly storage: Storage;
-  readonly clock: Clock;
-  readonly ids: Ids;
+export interface ScheduleParts extends JobParts {
   readonly metrics: Metrics;
   /** One line on what went wrong. */
   readonly say: (line: string) => void;
 }
 
-interface Job {
-  readonly name: string;
-  readonly everyMs: number;
-  readonly run: (parts: JobParts, untilMs: number, signal: AbortSignal) => Promise<void>;
-}
-
-const JOBS: readonly Job[] = [
-  {
-    name: "roll",
-    everyMs: 60_000,
-    async run({ storage, clock, ids, metrics }, untilMs, signal) {
-      const report = await roll({ storage, clock, ids, policy: ROLL_POLICY }, untilMs, signal);
-      metrics.count("roll_segments_total", report.segments);
-      metrics.count("roll_bytes_total", report.sizeBytes);
-    },
-  },
-  {
-    name: "retain",
-    everyMs: 300_000,
-    async run({ storage, clock, metrics }, untilMs, signal) {
-      const report = await retain({ storage, clock, graceMs: ROLL_POLICY.graceMs }, untilMs, signal);
-      metrics.count("retain_records_total", report.records);
-      metrics.count("retain_segments_total", report.segmentsDeleted);
-    },
-  },
-];
-
 /** Starts the jobs; the function that it returns stops them and resolves when none is under way. */
-export function startJobs(parts: JobParts): () => Promise<void> {
+export function startJobs(parts: ScheduleParts): () => Promise<void> {
   const stopping = new AbortController();
-  const running = JOBS.map((job) => again(job, parts, stopping.signal));
+  const running = JOB_NAMES.map((name) => again(name, parts, stopping.signal));
   return async () => {
     stopping.abort();
     await Promise.all(running);
   };
 }
 
-async function again({ name, everyMs, run }: Job, parts: JobParts, signal: AbortSignal): Promise<void> {
+async function again(name: JobName, parts: ScheduleParts, signal: AbortSignal): Promise<void> {
   const { clock, metrics, say } = parts;
+  const { everyMs, run } = JOBS[name];
   for (;;) {
     try {
       await clock.sleep(everyMs, signal);
@@ -60,7 +31,9 @@ async function again({ name, everyMs, run }: Job, parts: JobParts, signal: Abort
       return;
     }
     try {
-      await run(parts, clock.monotonicMs() + JOB_MS, signal);
+      const { left, ...counts } = await run(parts, { untilMs: clock.monotonicMs() + JOB_MS, signal, warn: say });
+      for (const [what, count] of Object.entries(counts)) metrics.count(`job_${snake(what)}_total`, Number(count), { job: name });
+      metrics.count("job_runs_total", 1, { job: name, left: String(left) });
     } catch (error) {
       metrics.count("job_failures_total", 1, { job: name });
       say(
@@ -68,4 +41,9 @@ async function again({ name, everyMs, run }: Job, parts: JobParts, signal: Abort
       );
     }
   }
+}
+
+/** `segmentsDeleted` is `segments_deleted`. */
+function snake(name: string): string {
+  return name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 }

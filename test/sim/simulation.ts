@@ -65,10 +65,11 @@ export class Simulation {
       atomicClient(this, "atomic", world.below(5)),
       deleter(this, deletes ? 3 : 0),
     ];
-    for (let i = 0; i < 2; i++) void this.#job((parts) => roll({ ...parts, policy: SMALL_ROLLS }, world.nowMs + 1000));
+    for (let i = 0; i < 2; i++)
+      void this.#job((parts) => roll({ ...parts, policy: SMALL_ROLLS }, { untilMs: world.nowMs + 1000 }));
     if (deletes)
       for (let i = 0; i < 2; i++)
-        void this.#job((parts) => retain({ ...parts, graceMs: SMALL_ROLLS.graceMs }, world.nowMs + 1000));
+        void this.#job((parts) => retain({ ...parts, graceMs: SMALL_ROLLS.graceMs }, { untilMs: world.nowMs + 1000 }));
     const readers = Array.from({ length: this.partitions }, (_, p) => reader(this, p));
     await this.#finish(clients);
     world.faults = CALM;

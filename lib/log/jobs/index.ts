@@ -1,38 +1,38 @@
-/** The jobs behind the writers: each can die at any point, be run again, and run twice at once. */
-import { decodeTopic, TOPICS } from "../items/topic.ts";
-import { type RetainParts, type RetainReport, retainPartition } from "./retain.ts";
-import { type RollParts, type RollReport, rollPartition } from "./roll.ts";
+/** The jobs by name, with how often each is due. */
+import { type JobParts, type JobReport, type JobRun, mayGoOn } from "./job.ts";
+import { ROLL_POLICY } from "./plan-roll.ts";
+import { retain } from "./retain-topics.ts";
+import { type RollReport, rollPartition } from "./roll.ts";
 import { markedPartitions } from "./work.ts";
 
-export { ROLL_POLICY } from "./plan-roll.ts";
-export type { RollParts, RollReport };
+export type { JobParts, JobReport, JobRun };
+export { retain };
 
-/** Rolls every partition that is marked, until the time is over (on the clock's `monotonicMs`) or `signal` aborts. */
-export async function roll(parts: RollParts, untilMs: number, signal?: AbortSignal): Promise<RollReport> {
+export interface Job {
+  readonly everyMs: number;
+  /** Throws `StorageError` and `BrokerlessError`; whatever it did by then is done, and the next run goes on. */
+  readonly run: (parts: JobParts, run: JobRun) => Promise<JobReport>;
+}
+
+export const JOBS = {
+  roll: { everyMs: 60_000, run: (parts: JobParts, run: JobRun) => roll({ ...parts, policy: ROLL_POLICY }, run) },
+  retain: { everyMs: 300_000, run: (parts: JobParts, run: JobRun) => retain({ ...parts, graceMs: ROLL_POLICY.graceMs }, run) },
+} as const satisfies Readonly<Record<string, Job>>;
+
+export type JobName = keyof typeof JOBS;
+
+export const JOB_NAMES = Object.keys(JOBS) as readonly JobName[];
+
+/** Rolls every partition that is marked. */
+export async function roll(parts: Parameters<typeof rollPartition>[0], run: JobRun): Promise<RollReport> {
   const total = { segments: 0, records: 0, sizeBytes: 0, left: false };
   for (const { topicId, partition } of await markedPartitions(parts.storage.table)) {
-    if (signal?.aborted === true) break;
-    const one = await rollPartition(parts, topicId, partition, untilMs);
+    if (!mayGoOn(run, parts.clock)) return { ...total, left: true };
+    const one = await rollPartition(parts, topicId, partition, run);
     total.segments += one.segments;
     total.records += one.records;
     total.sizeBytes += one.sizeBytes;
     total.left ||= one.left;
-  }
-  return total;
-}
-
-/** Applies the retention of every topic, until the time is over (on the clock's `monotonicMs`) or `signal` aborts. */
-export async function retain(parts: RetainParts, untilMs: number, signal?: AbortSignal): Promise<RetainReport> {
-  const total = { records: 0, segmentsDeleted: 0 };
-  const topics = await parts.storage.table.range(TOPICS);
-  for (const { key, item } of topics) {
-    const topic = decodeTopic(key.sk, item);
-    for (let partition = 0; partition < topic.partitions; partition++) {
-      if (signal?.aborted === true || parts.clock.monotonicMs() >= untilMs) return total;
-      const one = await retainPartition(parts, topic, partition);
-      total.records += one.records;
-      total.segmentsDeleted += one.segmentsDeleted;
-    }
   }
   return total;
 }

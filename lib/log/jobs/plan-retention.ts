@@ -28,3 +28,15 @@ export function startAfterRetention(pieces: readonly Kept[], start: number, poli
   }
   return Math.max(start, pieces[first - 1]?.end ?? start);
 }
+
+/** Looks are this far apart at least, and at most: what comes in with old timestamps is due before anything that is known. */
+const LOOK_LEAST_MS = 300_000;
+const LOOK_MOST_MS = 21_600_000;
+
+/** When to look again, given the oldest piece that is kept: milliseconds since 1970; 0 for the next run. */
+export function dueAfter(oldest: Kept | undefined, policy: RetentionPolicy, nowMs: number): number {
+  if (policy.retentionBytes >= 0) return 0;
+  if (policy.retentionMs < 0) return Number.POSITIVE_INFINITY;
+  const lookMs = nowMs + Math.min(LOOK_MOST_MS, Math.max(LOOK_LEAST_MS, policy.retentionMs / 24));
+  return Math.min(lookMs, (oldest?.maxTimestampMs ?? nowMs) + policy.retentionMs + 1);
+}

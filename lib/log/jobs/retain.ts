@@ -22,62 +22,89 @@ import { type Located, type LocatedRef, refsOfRun, refsOfTail } from "../read/lo
 import { readPieces } from "../read/pieces.ts";
 import { isRefusal } from "../storage-errors.ts";
 import type { Topic } from "../types.ts";
+import type { JobParts } from "./job.ts";
 import { deleteBlobs, noteClaimed } from "./leaving.ts";
-import { startAfterRetention } from "./plan-retention.ts";
+import { dueAfter, startAfterRetention } from "./plan-retention.ts";
 
 /** One update drops at most so many refs; a tail that is longer is taken away in several runs of the job. */
 const REFS_AT_ONCE = 100;
+/** So much of the index is read at once where only its oldest part counts. */
+const OLDEST = { segments: 32, runs: 64 };
 
-export interface RetainParts {
-  readonly storage: Storage;
-  readonly clock: Clock;
+export interface RetainParts extends JobParts {
   readonly graceMs: number;
 }
 
-export interface RetainReport {
+export interface PartitionRetention {
   /** Records that are below the log start since this run. */
   readonly records: number;
   readonly segmentsDeleted: number;
+  /** When there may be something to give up again; 0: there is now. */
+  readonly dueMs: number;
+  /** Nothing is left in the log, and something was. */
+  readonly emptied: boolean;
 }
 
-/** Does one partition. */
-export async function retainPartition(parts: RetainParts, topic: Topic, partition: number): Promise<RetainReport> {
-  const { storage, clock } = parts;
+/** Does one partition; with `dryRun` it only answers what it would. */
+export async function retainPartition(
+  parts: RetainParts,
+  topic: Topic,
+  partition: number,
+  dryRun: boolean,
+): Promise<PartitionRetention> {
+  const { storage } = parts;
   const item = await storage.table.get(headKey(topic.id, partition));
-  if (item === undefined) return { records: 0, segmentsDeleted: 0 };
+  if (item === undefined) return { records: 0, segmentsDeleted: 0, dueMs: Number.POSITIVE_INFINITY, emptied: false };
   let head = decodeHead(item);
   const before = head.start;
-  if (configOf(topic.configs, "cleanup.policy").includes("delete")) {
-    const pieces = (await piecesFrom(storage, topic, partition, head)).map(kept);
-    const policy = {
-      retentionMs: configNumber(topic.configs, "retention.ms"),
-      retentionBytes: configNumber(topic.configs, "retention.bytes"),
-    };
-    const start = startAfterRetention(pieces, head.start, policy, clock.nowMs());
-    if (start > head.start) {
-      const moved = await moveLogStart(storage.table, topic.id, partition, head.start, start);
-      if (moved === undefined) return { records: 0, segmentsDeleted: 0 };
-      head = moved;
-    }
+  const { start, dueMs } = await decide(parts, topic, partition, head);
+  const emptied = start > before && start === head.next;
+  if (dryRun) return { records: start - before, segmentsDeleted: 0, dueMs, emptied };
+  if (start > before) {
+    const moved = await moveLogStart(storage.table, topic.id, partition, before, start);
+    if (moved === undefined) return { records: 0, segmentsDeleted: 0, dueMs: 0, emptied: false };
+    head = moved;
   }
   const segmentsDeleted = await dropSegments(storage, topic, partition, head.start);
-  await dropRuns(parts, topic, partition, head.start);
-  await dropRefs(parts, topic, partition, head);
-  return { records: head.start - before, segmentsDeleted };
+  const runsLeft = await dropRuns(parts, topic, partition, head.start);
+  const refsLeft = await dropRefs(parts, topic, partition, head);
+  return { records: head.start - before, segmentsDeleted, dueMs: runsLeft || refsLeft ? 0 : dueMs, emptied };
 }
 
-function kept(piece: Located): { end: number; maxTimestampMs: number; sizeBytes: number } {
+/** Where the log is to start by the policy, and when to look again. */
+async function decide(
+  { storage, clock }: RetainParts,
+  topic: Topic,
+  partition: number,
+  head: Head,
+): Promise<{ readonly start: number; readonly dueMs: number }> {
+  if (!configOf(topic.configs, "cleanup.policy").includes("delete"))
+    return { start: head.start, dueMs: Number.POSITIVE_INFINITY };
+  const policy = {
+    retentionMs: configNumber(topic.configs, "retention.ms"),
+    retentionBytes: configNumber(topic.configs, "retention.bytes"),
+  };
+  let start = head.start;
+  for (;;) {
+    // By time only the oldest count; by size all of them.
+    const most = policy.retentionBytes < 0 ? OLDEST : undefined;
+    const pieces = await readPieces(storage.table, topic.id, partition, head, start, most);
+    // An index that moves meanwhile is looked at the next time.
+    if ((pieces[0]?.base ?? 0) > start) return { start, dueMs: 0 };
+    const kept = pieces.filter(({ end }) => end > start).map(asKept);
+    const after = startAfterRetention(kept, start, policy, clock.nowMs());
+    const oldest = kept.find(({ end }) => end > after);
+    if (oldest === undefined && after < head.next && after > start) start = after;
+    else return { start: after, dueMs: dueAfter(oldest, policy, clock.nowMs()) };
+  }
+}
+
+function asKept(piece: Located): { end: number; maxTimestampMs: number; sizeBytes: number } {
   return {
     end: piece.end,
     maxTimestampMs: piece.maxTimestampMs,
     sizeBytes: piece.kind === "ref" ? piece.ref.sizeBytes : piece.segment.sizeBytes,
   };
-}
-
-async function piecesFrom(storage: Storage, topic: Topic, partition: number, head: Head): Promise<Located[]> {
-  const pieces = await readPieces(storage.table, topic.id, partition, head, head.start);
-  // An index that moves meanwhile is looked at the next time.
-  return (pieces[0]?.base ?? 0) <= head.start ? pieces.filter(({ end }) => end > head.start) : [];
 }
 
 /** Sort keys of what ends below this offset. */
@@ -95,24 +122,32 @@ async function dropSegments(storage: Storage, topic: Topic, partition: number, s
   return found.length;
 }
 
-async function dropRuns({ storage, clock, graceMs }: RetainParts, topic: Topic, partition: number, start: number): Promise<void> {
+/** Answers whether some had to stay. */
+async function dropRuns(
+  { storage, clock, graceMs }: RetainParts,
+  topic: Topic,
+  partition: number,
+  start: number,
+): Promise<boolean> {
   const range = below("R", start);
   const found = range === undefined ? [] : await storage.table.range(partitionKey(topic.id, partition), range);
   for (const run of found) {
     const refs = refsOfRun(run);
-    if (!refs.every((one) => isOld(one, clock, graceMs))) return;
+    if (!refs.every((one) => isOld(one, clock, graceMs))) return true;
     await noteClaimed(storage.table, clock, topic.id, partition, refs);
     await deleteBlobs(storage, topic.id, partition, refs);
     await storage.table.write({ op: "delete", key: run.key });
   }
+  return false;
 }
 
-async function dropRefs({ storage, clock, graceMs }: RetainParts, topic: Topic, partition: number, head: Head): Promise<void> {
-  const tail = refsOfTail(head);
-  const upTo = tail.findIndex((one) => one.end > head.start || !isOld(one, clock, graceMs));
-  const refs = (upTo < 0 ? tail : tail.slice(0, upTo)).slice(0, REFS_AT_ONCE);
+/** Answers whether some had to stay. */
+async function dropRefs({ storage, clock, graceMs }: RetainParts, topic: Topic, partition: number, head: Head): Promise<boolean> {
+  const below = refsOfTail(head).filter((one) => one.end <= head.start);
+  const young = below.findIndex((one) => !isOld(one, clock, graceMs));
+  const refs = (young < 0 ? below : below.slice(0, young)).slice(0, REFS_AT_ONCE);
   const last = refs.at(-1);
-  if (last === undefined) return;
+  if (last === undefined) return below.length > 0;
   await noteClaimed(storage.table, clock, topic.id, partition, refs);
   try {
     await storage.table.write({
@@ -125,10 +160,11 @@ async function dropRefs({ storage, clock, graceMs }: RetainParts, topic: Topic, 
       when: [{ item: "exists" }, { path: "b", is: "=", value: head.tailBase }],
     });
   } catch (error) {
-    if (isRefusal(error)) return;
+    if (isRefusal(error)) return true;
     throw error;
   }
   await deleteBlobs(storage, topic.id, partition, refs);
+  return refs.length < below.length;
 }
 
 function isOld({ ref }: LocatedRef, clock: Clock, graceMs: number): boolean {

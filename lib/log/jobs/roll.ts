@@ -12,9 +12,9 @@
  * Two rollers at once: the transaction of one of them finds its runs gone and is refused.
  */
 import { batchHeaders } from "../../kafka/index.ts";
-import type { Bucket, Check, Clock, Ids, Storage, Table, Write } from "../../ports/index.ts";
+import type { Bucket, Check, Table, Write } from "../../ports/index.ts";
 import { belowFence, fenceKey, openFence } from "../items/fence.ts";
-import { decodeHead, headKey, partitionKey } from "../items/head.ts";
+import { decodeHead, headKey, partitionKey, partitionName } from "../items/head.ts";
 import { runRange } from "../items/run.ts";
 import { encodeSegment, IndexBuilder, type Segment, segmentKey, segmentObject } from "../items/segment.ts";
 import { workKey } from "../items/work.ts";
@@ -22,17 +22,15 @@ import { assemble } from "../read/assemble.ts";
 import { type LocatedRef, refsOfRun, sliceOf } from "../read/locate.ts";
 import { INDEX_INTERVAL_BYTES } from "../read/segment-bytes.ts";
 import { isRefusal } from "../storage-errors.ts";
+import { type JobParts, type JobReport, type JobRun, mayGoOn } from "./job.ts";
 import { deleteBlobs, noteClaimed } from "./leaving.ts";
 import { planRoll, type RollableRun, type RollPolicy } from "./plan-roll.ts";
 
-export interface RollParts {
-  readonly storage: Storage;
-  readonly clock: Clock;
-  readonly ids: Ids;
+interface RollParts extends JobParts {
   readonly policy: RollPolicy;
 }
 
-export interface RollReport {
+export interface RollReport extends JobReport {
   readonly segments: number;
   readonly records: number;
   readonly sizeBytes: number;
@@ -40,21 +38,32 @@ export interface RollReport {
   readonly left: boolean;
 }
 
-/** Rolls what can be rolled in one partition, segment after segment, until `untilMs` on the clock's `monotonicMs`. */
-export async function rollPartition(parts: RollParts, topicId: string, partition: number, untilMs: number): Promise<RollReport> {
+/** Rolls what can be rolled in one partition, segment after segment. */
+export async function rollPartition(parts: RollParts, topicId: string, partition: number, run: JobRun): Promise<RollReport> {
   const { storage, clock, policy } = parts;
   const mark = await storage.table.get(workKey(topicId, partition));
   const report = { segments: 0, records: 0, sizeBytes: 0, left: false };
   for (;;) {
-    const runs = await rollableRuns(storage.table, topicId, partition);
+    const runs = await rollableRuns(storage.table, topicId, partition, run.dryRun !== true);
     if (runs === undefined || runs.length === 0) break;
     const taken = planRoll(runs, clock.nowMs(), policy);
-    const segment =
-      taken.length === 0 || clock.monotonicMs() >= untilMs ? undefined : await rollRuns(parts, topicId, partition, taken);
+    const last = taken.at(-1)?.refs.at(-1);
+    if (run.dryRun === true) {
+      if (last !== undefined) {
+        run.say?.(
+          `${partitionName(topicId, partition)}: ${taken.length} runs, offsets ${taken[0]?.runBase} to ${last.end - 1}, would become a segment`,
+        );
+      }
+      return report;
+    }
+    const segment = last === undefined || !mayGoOn(run, clock) ? undefined : await rollRuns(parts, topicId, partition, taken);
     if (segment === undefined) {
       report.left = true;
       return report;
     }
+    run.say?.(
+      `${partitionName(topicId, partition)}: ${taken.length} runs became segment ${segment.base} to ${segment.last}, ${segment.sizeBytes} bytes`,
+    );
     report.segments++;
     report.records += segment.last - segment.base + 1;
     report.sizeBytes += segment.sizeBytes;
@@ -69,7 +78,7 @@ export async function rollPartition(parts: RollParts, topicId: string, partition
  * their refs are still in the tail. Should the tail have moved on by another cut since, such a run overlaps the next one,
  * with the same refs: each ref is rolled once.
  */
-async function rollableRuns(table: Table, topicId: string, partition: number): Promise<RollableRun[] | undefined> {
+async function rollableRuns(table: Table, topicId: string, partition: number, drop: boolean): Promise<RollableRun[] | undefined> {
   const pk = partitionKey(topicId, partition);
   const item = await table.get(headKey(topicId, partition));
   if (item === undefined) return undefined;
@@ -83,7 +92,7 @@ async function rollableRuns(table: Table, topicId: string, partition: number): P
     const all = refsOfRun(found);
     const refs = all.filter((one) => one.end > next);
     if (refs.length === 0) {
-      if (last >= start) await table.write({ op: "delete", key: found.key });
+      if (drop && last >= start) await table.write({ op: "delete", key: found.key });
       continue;
     }
     rollable.push({ key: found.key, runBase: (all[0] as LocatedRef).base, refs });

@@ -1,7 +1,8 @@
 import { beforeEach, describe, expect, test } from "vitest";
 import { SEAL_POLICY } from "../../../lib/log/append/seal.ts";
-import { ROLL_POLICY, retain, roll } from "../../../lib/log/jobs/index.ts";
+import { retain, roll } from "../../../lib/log/jobs/index.ts";
 import { startAfterRetention } from "../../../lib/log/jobs/plan-retention.ts";
+import { ROLL_POLICY } from "../../../lib/log/jobs/plan-roll.ts";
 import { systemIds } from "../../../lib/storage/system/ids.ts";
 import { type Bench, batchOf, logOverMemory, readAll, texts } from "./support.ts";
 
@@ -41,8 +42,11 @@ describe("the job", () => {
 
   async function rollAndRetain() {
     const { storage, clock } = bench;
-    await roll({ storage, clock, ids: systemIds(clock), policy: { ...ROLL_POLICY, graceMs: 0 } }, Number.POSITIVE_INFINITY);
-    return retain({ storage, clock, graceMs: 0 }, Number.POSITIVE_INFINITY);
+    await roll(
+      { storage, clock, ids: systemIds(clock), policy: { ...ROLL_POLICY, graceMs: 0 } },
+      { untilMs: Number.POSITIVE_INFINITY },
+    );
+    return retain({ storage, clock, ids: systemIds(clock), graceMs: 0 }, { untilMs: Number.POSITIVE_INFINITY });
   }
 
   async function keptBytes(): Promise<number> {

@@ -1,7 +1,8 @@
 import { beforeEach, describe, expect, test } from "vitest";
 import { nodeCodecs } from "../../../lib/kafka/codecs/node.ts";
 import { batchHeaders, crcMatches, encodeBatch } from "../../../lib/kafka/index.ts";
-import { ROLL_POLICY, roll } from "../../../lib/log/jobs/index.ts";
+import { roll } from "../../../lib/log/jobs/index.ts";
+import { ROLL_POLICY } from "../../../lib/log/jobs/plan-roll.ts";
 import { systemIds } from "../../../lib/storage/system/ids.ts";
 import { type Bench, batchOf, logOverMemory, readAll, record, START_MS, texts } from "./support.ts";
 
@@ -17,7 +18,7 @@ const append = (values: readonly string[], from?: Parameters<typeof batchOf>[1])
 
 function rollNow(policy = { ...ROLL_POLICY, graceMs: 0 }) {
   const { storage, clock } = bench;
-  return roll({ storage, clock, ids: systemIds(clock), policy }, Number.POSITIVE_INFINITY);
+  return roll({ storage, clock, ids: systemIds(clock), policy }, { untilMs: Number.POSITIVE_INFINITY });
 }
 
 async function filled(appends: number): Promise<void> {

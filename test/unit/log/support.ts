@@ -35,7 +35,7 @@ export interface Bench {
 }
 
 export function logOverMemory(parts: Partial<LogParts> = {}): Bench {
-  const clock = new TestClock();
+  const clock = (parts.clock as TestClock | undefined) ?? new TestClock();
   const storage = parts.storage ?? memoryStorage({ clock });
   const another = (more: Partial<LogParts> = {}): LogApi =>
     createLog({ storage, clock, ids: systemIds(clock), doorbell: localDoorbell(clock), codecs: nodeCodecs, ...parts, ...more });
