@@ -11,15 +11,21 @@ import { type Bench, batchOf, logOverMemory, START_MS, TestClock } from "./suppo
 const HOUR_MS = 3_600_000;
 let bench: Bench;
 let headsRead: string[];
+let onHeadRead = (): void => {};
 
 beforeEach(() => {
   const clock = new TestClock();
   headsRead = [];
+  onHeadRead = () => {};
   const truth = memoryStorage({ clock });
   const storage = slowStorage(
     truth,
     async () => {},
-    ({ what }) => what === "get" && headsRead.push(what),
+    ({ what }) => {
+      if (what !== "get") return;
+      headsRead.push(what);
+      onHeadRead();
+    },
   );
   bench = { ...logOverMemory({ storage, clock }), clock };
 });
@@ -75,10 +81,10 @@ test("a run that ends in the middle of a topic goes on there the next time", asy
   headsRead = [];
   const stop = new AbortController();
   const parts = { storage: bench.storage, clock: bench.clock, ids: systemIds(bench.clock), graceMs: 0 };
+  onHeadRead = () => stop.abort();
   const begun = retain(parts, { untilMs: Number.POSITIVE_INFINITY, signal: stop.signal });
-  while (headsRead.length === 0) await new Promise((resolve) => setImmediate(resolve));
-  stop.abort();
   expect(await begun).toMatchObject({ left: true });
+  onHeadRead = () => {};
   const first = headsRead;
   expect(first.length).toBeLessThan(40);
   expect(await run()).toMatchObject({ left: false });
