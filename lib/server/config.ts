@@ -20,7 +20,12 @@ const milliseconds = z.int().min(0).max(3_600_000);
 const schema = z.strictObject({
   http: z.string().default("127.0.0.1:8080").describe("where to listen: host:port; port 0 takes a free one"),
   data: z.string().min(1).default("./data").describe("the folder that holds the log"),
-  storage: z.enum(["embedded", "memory"]).default("embedded").describe("where the log lives"),
+  storage: z.enum(["embedded", "memory", "aws"]).default("embedded").describe("where the log lives"),
+  table: z.string().min(1).optional().describe("with aws: the DynamoDB table"),
+  bucket: z.string().min(1).optional().describe("with aws: the S3 bucket"),
+  region: z.string().min(1).optional().describe("with aws: the region; else what the AWS SDK finds (AWS_REGION, the profile)"),
+  endpoint: z.url().optional().describe("with aws: another endpoint for both, an emulator's; else AWS_ENDPOINT_URL"),
+  jobs: z.boolean().default(true).describe("run the jobs behind the writers here; false where a stack's functions run them"),
   insecure: z.boolean().default(false).describe("allow an address that other machines can reach, without any access control"),
   cors: z.array(z.string().min(1)).default([]).describe('origins that browsers may call from; "*" is every one'),
   shutdownTimeoutMs: milliseconds.default(10_000).describe("how long requests may take to finish when the server stops"),
@@ -31,15 +36,24 @@ const schema = z.strictObject({
 type Settings = z.infer<typeof schema>;
 export type ConfigKey = keyof Settings;
 
+/** Keys that mean nothing to another storage. */
+const AWS_KEYS = ["table", "bucket", "region", "endpoint"] as const;
+
 /** What holds, all defaults filled in. */
 export interface ServerConfig extends Omit<Settings, "http"> {
   readonly http: Address;
 }
 
+/** The default of a key; undefined where it has none. */
+function defaultOf(key: ConfigKey): unknown {
+  const { def } = schema.shape[key];
+  return def.type === "default" ? def.defaultValue : undefined;
+}
+
 /** Every key with its meaning and default: for `--help` and the documentation. */
 export const CONFIG_KEYS: readonly { readonly key: ConfigKey; readonly description: string; readonly default: unknown }[] = (
   Object.keys(schema.shape) as ConfigKey[]
-).map((key) => ({ key, description: schema.shape[key].description ?? "", default: schema.shape[key].def.defaultValue }));
+).map((key) => ({ key, description: schema.shape[key].description ?? "", default: defaultOf(key) }));
 
 export interface ConfigSources {
   /** By config key: `{ http: "127.0.0.1:0" }`. Undefined is as if absent. */
@@ -104,6 +118,14 @@ export function resolveConfig(sources: ConfigSources): ServerConfig {
         field: key,
       },
     );
+  }
+  const { storage } = checked.data;
+  for (const key of AWS_KEYS) {
+    if (checked.data[key] !== undefined && storage !== "aws") {
+      throw new BrokerlessError("invalid_config", `${nameOf.get(key)} is for storage aws; the storage is ${storage}`, {
+        field: key,
+      });
+    }
   }
   return { ...checked.data, http: parseAddress(checked.data.http, nameOf.get("http") ?? "http") };
 }

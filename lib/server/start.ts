@@ -2,9 +2,7 @@
 import { createHttpApp } from "../http/index.ts";
 import { nodeCodecs } from "../kafka/codecs/node.ts";
 import { createLog, type LogApi } from "../log/index.ts";
-import type { Clock, Ids, Metrics, Storage } from "../ports/index.ts";
-import { localDoorbell } from "../storage/local/doorbell.ts";
-import { memoryStorage } from "../storage/memory/index.ts";
+import type { Clock, Ids, Metrics } from "../ports/index.ts";
 import { systemClock } from "../storage/system/clock.ts";
 import { systemIds } from "../storage/system/ids.ts";
 import { formatAddress, requireLoopback } from "./address.ts";
@@ -12,6 +10,7 @@ import { resolveConfig, type ServerConfig } from "./config.ts";
 import { startJobs } from "./jobs.ts";
 import { listen, stopListening } from "./listen.ts";
 import { ProcessMetrics } from "./metrics.ts";
+import { doorbellOf, openStorage } from "./storage.ts";
 import type { RunningServer, ServerOptions } from "./types.ts";
 import { VERSION } from "./version.ts";
 
@@ -28,7 +27,8 @@ interface Ground {
  * cannot listen there, and what opening the storage throws.
  */
 export async function startServer(options: ServerOptions = {}): Promise<RunningServer> {
-  const config: ServerConfig = { ...resolveConfig({}), ...withoutUndefined(options), storage: "embedded" };
+  const kind = typeof options.storage === "string" ? options.storage : "embedded";
+  const config: ServerConfig = { ...resolveConfig({}), ...withoutUndefined(options), storage: kind };
   requireLoopback(config.http, config.insecure);
   const clock = options.clock ?? systemClock;
   const ids = options.ids ?? systemIds(clock);
@@ -98,9 +98,10 @@ async function openGround(
     const { log } = options;
     return { log, durability: "as the log that was given keeps it", ready: () => log.listTopics(), close: async () => {} };
   }
-  const storage = await openStorage(options.storage ?? "embedded", config, clock, metrics);
-  const log = createLog({ storage, clock, ids, metrics, codecs: nodeCodecs, doorbell: localDoorbell(clock), soon });
-  const stopJobs = startJobs({ storage, clock, ids, metrics, say });
+  const given = typeof options.storage === "object" ? options.storage : undefined;
+  const storage = given ?? (await openStorage(config, { clock, ids, metrics }));
+  const log = createLog({ storage, clock, ids, metrics, codecs: nodeCodecs, doorbell: doorbellOf(storage, clock), soon });
+  const stopJobs = config.jobs ? startJobs({ storage, clock, ids, metrics, say }) : async () => {};
   return {
     log,
     durability: storage.durability,
@@ -112,19 +113,6 @@ async function openGround(
       await storage.close();
     },
   };
-}
-
-async function openStorage(
-  storage: NonNullable<ServerOptions["storage"]>,
-  config: ServerConfig,
-  clock: Clock,
-  metrics: Metrics,
-): Promise<Storage> {
-  if (typeof storage !== "string") return storage;
-  if (storage === "memory") return memoryStorage({ clock });
-  // Its worker and SQLite are loaded only where they are used.
-  const { openEmbedded } = await import("../storage/embedded/index.ts");
-  return openEmbedded({ folder: config.data, clock, metrics });
 }
 
 /** After what has arrived by now was read: so it goes into one commit. */

@@ -1,7 +1,7 @@
 /** `brokerless serve`: the server in this process. */
 import type { Command } from "commander";
 import { BrokerlessError } from "../../base/errors.ts";
-import { CONFIG_KEYS, type ConfigKey, flagName, loadConfig } from "../../server/config.ts";
+import { CONFIG_KEYS, type ConfigKey, flagName, loadConfig, type ServerConfig } from "../../server/config.ts";
 import type { RunningServer } from "../../server/types.ts";
 import { type Context, DEFAULT_URL } from "../context.ts";
 import { UsageError } from "../exit-codes.ts";
@@ -10,17 +10,27 @@ import { examples } from "../help.ts";
 /** Variables with our prefix that are the client's. */
 const CLIENT_ENV = ["BROKERLESS_URL", "BROKERLESS_TOKEN"];
 
-const VALUE_NAMES: Partial<Record<ConfigKey, string>> = { http: "host:port", data: "dir", storage: "kind", cors: "origins" };
+const VALUE_NAMES: Partial<Record<ConfigKey, string>> = {
+  http: "host:port",
+  data: "dir",
+  storage: "kind",
+  table: "name",
+  bucket: "name",
+  region: "name",
+  endpoint: "url",
+  jobs: "true|false",
+  cors: "origins",
+};
 
 export function addServeCommand(program: Command, context: Context): void {
   const command = program
     .command("serve")
-    .description("run the server: HTTP over a log on this machine")
+    .description("run the server: HTTP over a log on this machine, or over a table and a bucket of AWS")
     .option("--config <file>", "a JSON file of the settings below; else BROKERLESS_CONFIG, else brokerless.json where it is");
   for (const { key, description, default: value } of CONFIG_KEYS) {
-    const shown = value === "" || (Array.isArray(value) && value.length === 0) ? "" : ` (default: ${String(value)})`;
+    const shown = value === undefined || (Array.isArray(value) && value.length === 0) ? "" : ` (default: ${String(value)})`;
     // Whether a value is right is the schema's to say, for flags as for the other sources.
-    if (typeof value === "boolean") command.option(flagName(key), description);
+    if (value === false) command.option(flagName(key), description);
     else command.option(`${flagName(key)} <${VALUE_NAMES[key] ?? "n"}>`, `${description}${shown}`);
   }
   command
@@ -30,6 +40,10 @@ export function addServeCommand(program: Command, context: Context): void {
       `${examples(
         ["brokerless serve", "listen on 127.0.0.1:8080, keep the log in ./data"],
         ["brokerless serve --http 127.0.0.1:0 --storage memory", "a free port, and nothing kept"],
+        [
+          "brokerless serve --storage aws --table events --bucket my-events --jobs false",
+          "one of many agents over a deployed log",
+        ],
         ["BROKERLESS_DATA=/var/lib/brokerless brokerless serve", "settings by environment"],
       )}
 
@@ -60,8 +74,7 @@ async function serve({ config, json, ...flags }: Record<string, unknown>, { io, 
     if (json)
       await out.json({ event: "listening", url: server.url, cluster_id: server.clusterId, durability: server.durability });
     else {
-      const data = settings.storage === "embedded" ? settings.data : undefined;
-      await out.write(greeting(server, data, io.env["npm_lifecycle_event"] === "start"));
+      await out.write(greeting(server, placeOf(settings), io.env["npm_lifecycle_event"] === "start"));
     }
     await interrupted(io.interrupted);
     if (!json) err.tell("stopping: requests under way may finish (Ctrl-C again ends at once)\n");
@@ -72,9 +85,15 @@ async function serve({ config, json, ...flags }: Record<string, unknown>, { io, 
   else err.tell("stopped\n");
 }
 
+/** Where the log is, for people. */
+function placeOf({ storage, data, table, bucket }: ServerConfig): string | undefined {
+  if (storage === "embedded") return data;
+  return storage === "aws" ? `table ${table} and bucket ${bucket}` : undefined;
+}
+
 /** What a newcomer can do next, in the words of how the server was started. */
-function greeting({ url, durability }: RunningServer, data: string | undefined, startedByNpm: boolean): string {
-  const where = data === undefined ? durability : `${durability}; in ${data}`;
+function greeting({ url, durability }: RunningServer, place: string | undefined, startedByNpm: boolean): string {
+  const where = place === undefined ? durability : `${durability}; in ${place}`;
   const flag = url === DEFAULT_URL ? "" : ` --url ${url}`;
   const command = startedByNpm ? "npm run -s brokerless --" : "brokerless";
   const demo = startedByNpm ? "  npm run demo\n" : "";

@@ -41,11 +41,21 @@ export function openLog(storage: Storage): LogApi {
   return createLog({ storage, clock: systemClock, ids, doorbell: localDoorbell(systemClock), codecs: nodeCodecs });
 }
 
+/** What producers use of a log: the log itself, or what speaks to it. */
+export interface Writing {
+  append(request: {
+    readonly topic: string;
+    readonly partition: number;
+    readonly batches: Uint8Array;
+  }): Promise<{ readonly baseOffset: number }>;
+  allocateProducerId(): Promise<{ readonly producerId: number; readonly producerEpoch: number }>;
+}
+
 const encoder = new TextEncoder();
 const ATTEMPTS_MOST = 20;
 
 /** Every client sends to every partition, one request after the other; all of them at once. */
-export async function runJob(log: LogApi, job: Job): Promise<Report> {
+export async function runJob(log: Writing, job: Job): Promise<Report> {
   const report: Report = { acked: [], refused: [], unknown: [], errors: [] };
   const clients = Array.from({ length: job.plain + job.idempotent }, (_, i) => i);
   await Promise.all(
@@ -60,7 +70,7 @@ export async function runJob(log: LogApi, job: Job): Promise<Report> {
 }
 
 async function send(
-  log: LogApi,
+  log: Writing,
   { topic, name, requests }: Job,
   client: number,
   partition: number,

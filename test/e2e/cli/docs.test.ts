@@ -37,7 +37,7 @@ test.skipIf(spawnSync("sh", ["-c", "true"]).status !== 0)(
 
 test("every setting of the server, and every exit code, is in the page", () => {
   for (const { key, default: value } of CONFIG_KEYS) {
-    const shown = Array.isArray(value) ? "none" : String(value);
+    const shown = value === undefined || Array.isArray(value) ? "none" : String(value);
     expect(page.replaceAll("`", "")).toContain(`| ${flagName(key)} | ${envName(key)} | ${shown} |`);
   }
   for (const [code] of EXIT_CODES_HELP.matchAll(/^ {2}(\d+)/gm)) expect(page).toMatch(new RegExp(`^\\| ${code.trim()}\\b`, "m"));

@@ -50,6 +50,18 @@ describe("where settings come from", () => {
     });
   });
 
+  test("what belongs to AWS is taken with storage aws alone", () => {
+    const flags = { table: "t", bucket: "b", region: "eu-west-1", endpoint: "http://127.0.0.1:4566", jobs: "false" };
+    expect(resolveConfig({ flags: { ...flags, storage: "aws" } })).toMatchObject({ ...flags, storage: "aws", jobs: false });
+    expect(refusal(() => resolveConfig({ flags: { table: "t" } })).message).toBe(
+      "--table is for storage aws; the storage is embedded",
+    );
+    expect(refusal(() => resolveConfig({ flags: { storage: "aws", endpoint: "here" } })).message).toMatch(
+      /^--endpoint: .*"here"$/,
+    );
+    expect(resolveConfig({ flags: {} }).jobs).toBe(true);
+  });
+
   test("every key has a flag, a variable, a meaning and a default that holds", () => {
     for (const { key, description } of CONFIG_KEYS) {
       expect(description).not.toBe("");
