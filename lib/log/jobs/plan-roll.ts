@@ -7,6 +7,8 @@ export interface RollableRun {
   readonly key: Key;
   /** The base that its item has. */
   readonly runBase: number;
+  /** Refs that the log start has passed, which leave the index with the run. */
+  readonly passed: readonly LocatedRef[];
   /** What is to be rolled of it, one ref at least. */
   readonly refs: readonly LocatedRef[];
 }
@@ -32,7 +34,7 @@ export function planRoll(runs: readonly RollableRun[], nowMs: number, policy: Ro
   for (const run of runs) {
     const before = taken.at(-1)?.refs.at(-1);
     if (before !== undefined && run.refs[0]?.base !== before.end) break;
-    if (run.refs.some(({ ref }) => nowMs - ulidTimeMs(ref.blobId) < policy.graceMs)) break;
+    if ([...run.passed, ...run.refs].some(({ ref }) => nowMs - ulidTimeMs(ref.blobId) < policy.graceMs)) break;
     const runBytes = run.refs.reduce((sum, { ref }) => sum + ref.sizeBytes, 0);
     if (taken.length > 0 && (taken.length >= policy.runsMost || sizeBytes + runBytes > policy.segmentBytes)) break;
     taken.push(run);

@@ -84,18 +84,24 @@ async function rollableRuns(table: Table, topicId: string, partition: number, dr
   if (item === undefined) return undefined;
   const { tailBase, start } = decodeHead(item);
   const [newest] = await table.range(pk, { from: "S#", to: "S#~", reverse: true, limit: 1 });
-  let next = Math.max(start, newest === undefined ? 0 : Number(newest.key.sk.slice(2)) + 1);
+  let next = newest === undefined ? 0 : Number(newest.key.sk.slice(2)) + 1;
   const rollable: RollableRun[] = [];
   for (const found of await table.range(pk, runRange(0))) {
     const last = Number(found.key.sk.slice(2));
     if (last >= tailBase) break;
     const all = refsOfRun(found);
-    const refs = all.filter((one) => one.end > next);
+    const left = all.filter((one) => one.end > next);
+    const refs = left.filter((one) => one.end > start);
     if (refs.length === 0) {
       if (drop && last >= start) await table.write({ op: "delete", key: found.key });
       continue;
     }
-    rollable.push({ key: found.key, runBase: (all[0] as LocatedRef).base, refs });
+    rollable.push({
+      key: found.key,
+      runBase: (all[0] as LocatedRef).base,
+      passed: left.slice(0, left.length - refs.length),
+      refs,
+    });
     next = last + 1;
   }
   return rollable;
@@ -125,11 +131,12 @@ async function rollRuns(
     pieces.push(bytes);
     sizeBytes += bytes.byteLength;
   }
-  await noteClaimed(table, clock, topicId, partition, refs);
+  const leaving = runs.flatMap((run) => [...run.passed, ...run.refs]);
+  await noteClaimed(table, clock, topicId, partition, leaving);
   const segment: Segment = { id: ids.ulid(), base, last, sizeBytes, maxTimestampMs: index.maxTimestampMs, index: index.bytes() };
   await bucket.put(segmentObject(topicId, partition, segment), pieces);
   if (!(await replaceRuns(table, bucket, topicId, partition, runs, segment))) return undefined;
-  await deleteBlobs(storage, topicId, partition, refs);
+  await deleteBlobs(storage, topicId, partition, leaving);
   return segment;
 }
 

@@ -80,7 +80,7 @@ export class EmbeddedBucket implements Bucket {
       try {
         for (const key of keys) {
           const path = this.#path(key);
-          await rm(path, { force: true });
+          await this.#disk.remove(path);
           folders.add(dirname(path));
         }
         for (const folder of folders) await this.#prune(folder);

@@ -17,6 +17,8 @@ export interface Disk {
   /** Returns when names that were made, changed or deleted in a folder are durable. */
   syncFolder(path: string): Promise<void>;
   truncate(path: string, sizeBytes: number): Promise<void>;
+  /** Takes the name of a file away, if it is there; durable once its folder is synced. */
+  remove(path: string): Promise<void>;
 }
 
 const writev = promisify(fs.writev);
@@ -28,6 +30,7 @@ export const systemDisk: Disk = {
   close: promisify(fs.close),
   sync: promisify(fs.fdatasync),
   truncate: (path, sizeBytes) => fsp.truncate(path, sizeBytes),
+  remove: (path) => fsp.rm(path, { force: true }),
 
   async write(fd, pieces, position) {
     let left = pieces.filter((piece) => piece.byteLength > 0);

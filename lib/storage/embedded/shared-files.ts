@@ -7,7 +7,7 @@
  * F3  Only the last file grows. A number is not used again while anybody may remember a place in the file.
  * F4  A file is not dropped while a place in it was handed out and it is not known whether it was recorded.
  */
-import { readdir, rm, stat } from "node:fs/promises";
+import { readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { totalBytes } from "../../base/bytes.ts";
 import { StorageError } from "../../ports/index.ts";
@@ -80,7 +80,7 @@ export class SharedFiles {
   ): Promise<SharedFiles> {
     const known = new Set(records.map(({ file }) => fileName(file)));
     const unknown = (await readdir(folder)).filter((name) => FILE_NAME.test(name) && !known.has(name));
-    for (const name of unknown) await rm(join(folder, name));
+    for (const name of unknown) await disk.remove(join(folder, name));
     for (const { file, endBytes } of records) {
       const path = join(folder, fileName(file));
       const sizeBytes = await stat(path).then(
@@ -291,7 +291,7 @@ export class SharedFiles {
   async drop(files: readonly number[]): Promise<void> {
     for (const file of files) {
       this.#leave(file);
-      await rm(this.#path(file), { force: true }).catch(() => undefined);
+      await this.#disk.remove(this.#path(file)).catch(() => undefined);
     }
   }
 

@@ -15,6 +15,8 @@ export interface Engine {
   readonly log: LogApi;
   readonly storage: Storage;
   readonly read: Read;
+  /** The log start of each partition. */
+  readonly starts: () => Promise<number[]>;
   close(): Promise<void>;
 }
 
@@ -26,6 +28,7 @@ export async function openEngine(folder: string, more: Partial<EmbeddedOptions> 
     log,
     storage,
     read: (partition, offset) => log.read({ topic: TOPIC, partition, offset, maxBytes: 4 * 2 ** 20 }),
+    starts: async () => (await log.partitions(TOPIC)).map(({ logStartOffset }) => logStartOffset),
     async close() {
       await log.close();
       await storage.close();

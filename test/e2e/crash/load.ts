@@ -82,7 +82,8 @@ export function digestOf(batch: Uint8Array): string {
 
 export interface Acknowledged {
   readonly partition: number;
-  readonly offset: number;
+  /** Undefined: it is written, and where is no longer known. */
+  readonly offset?: number | undefined;
   readonly digest: string;
   readonly label: string;
 }
@@ -94,7 +95,7 @@ export interface Acknowledged {
 export async function writeUntilRefused(
   round: number,
   from: Readonly<Record<string, number>>,
-  append: (partition: number, batch: Uint8Array) => Promise<number>,
+  append: (partition: number, batch: Uint8Array) => Promise<number | undefined>,
   acknowledge: (one: Acknowledged) => void,
   depthMost = 5,
 ): Promise<unknown[]> {

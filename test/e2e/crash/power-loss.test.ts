@@ -20,18 +20,23 @@ const BUDGET_MS = 5000;
 const ROUNDS = Number(process.env["CRASH_ROUNDS"] ?? 0);
 /** What is simulated is a loss of ends: SQLite's log must not begin anew. Several shared files. */
 const TUNING = { checkpointBytes: 0, fileMostBytes: 500_000 };
+const SMALL = { checkpointBytes: 0, fileMostBytes: 60_000, inlineMostBytes: 2000, cacheBytes: 50_000 };
 const TIMEOUT_MS = 60_000 + ROUNDS * 8000;
 
 /** Records without their bytes are what must not be, and acknowledgements without records: tried in turn with others. */
 const LOSSES: readonly Loss[] = [
-  { files: "cut", wal: "kept" },
-  { files: "cut", wal: "cut" },
-  { files: "zeroed", wal: "kept" },
-  { files: "kept", wal: "cut" },
+  { files: "cut", wal: "kept", removals: "kept" },
+  { files: "cut", wal: "cut", removals: "undone" },
+  { files: "zeroed", wal: "kept", removals: "undone" },
+  { files: "kept", wal: "cut", removals: "kept" },
 ];
 
-/** Kills and cuts back, round by round. `witness`: how every sync of the process is noted, not the storage's own alone. */
-async function loseAndReopen(witness?: (file: string) => NodeJS.ProcessEnv): Promise<void> {
+/**
+ * Kills and cuts back, round by round. `witness`: how every sync of the process is noted, not the storage's own alone.
+ * `upkeep`: while all jobs are at work on small files.
+ */
+async function loseAndReopen(upkeep: boolean, witness?: (file: string) => NodeJS.ProcessEnv): Promise<void> {
+  const tuning = upkeep ? SMALL : TUNING;
   const root = await mkdtemp(join(tmpdir(), "brokerless-power-"));
   try {
     const ledger = new Ledger();
@@ -44,15 +49,12 @@ async function loseAndReopen(witness?: (file: string) => NodeJS.ProcessEnv): Pro
       const witnessed = join(root, `${round}.syncs`);
       const child = startChild(
         WRITER,
-        [JSON.stringify({ folder, round, from: ledger.progress, tuning: TUNING, noting: true })],
+        [JSON.stringify({ folder, round, from: ledger.progress, tuning, noting: true, upkeep })],
         (line) => {
           const { walBytes, ...said } = JSON.parse(line);
-          if (said.label === undefined) {
-            if (witness === undefined) durable.note(said);
-            return;
-          }
-          durable.walBytes = walBytes;
-          ledger.note(said);
+          durable.walBytes = Math.max(durable.walBytes, walBytes ?? 0);
+          if (said.label !== undefined) ledger.note(said);
+          else if ("removed" in said || "folder" in said || ("file" in said && witness === undefined)) durable.note(said);
         },
         (line) => line === "ready",
         witness?.(witnessed),
@@ -64,18 +66,22 @@ async function loseAndReopen(witness?: (file: string) => NodeJS.ProcessEnv): Pro
       expect([signal, errors]).toEqual(["SIGKILL", ""]);
       if (witness !== undefined) durable.noteAll(await readFile(witnessed, "utf8"));
       let next = folder;
+      let goOn: readonly number[] = [];
       for (let i = 0; i < 2; i++) {
         const copy = join(root, `${round}.${i}`);
         lostBytes += await copyAfterPowerLoss(folder, copy, durable, LOSSES[(2 * round + i) % LOSSES.length] as Loss);
-        const engine = await openEngine(copy);
+        const engine = await openEngine(copy, { tuning });
         try {
-          await ledger.check(engine.read);
+          const starts = await engine.starts();
+          await ledger.check(engine.read, starts);
+          if (i === round % 2) goOn = starts;
         } finally {
           await engine.close();
         }
         if (i === round % 2) next = copy;
         else await rm(copy, { recursive: true });
       }
+      ledger.goOn(goOn);
       await rm(folder, { recursive: true });
       folder = next;
     }
@@ -90,10 +96,17 @@ async function loseAndReopen(witness?: (file: string) => NodeJS.ProcessEnv): Pro
 }
 
 test("what the storage has synced is enough: a power loss loses and doubles nothing acknowledged", { timeout: TIMEOUT_MS }, () =>
-  loseAndReopen(),
+  loseAndReopen(false),
 );
 
-test("the same by what the operating system was asked to sync, by SQLite too", { timeout: TIMEOUT_MS }, async ({ skip }) => {
+test("the same while all jobs are at work, with removed files that come back", { timeout: TIMEOUT_MS }, () =>
+  loseAndReopen(true),
+);
+
+test.for([
+  ["the same by what the operating system was asked to sync, by SQLite too", false],
+  ["the same of both", true],
+] as const)("%s", { timeout: TIMEOUT_MS }, async ([, upkeep], { skip }) => {
   const built = await mkdtemp(join(tmpdir(), "brokerless-witness-"));
   try {
     const library = join(built, "sync-witness.so");
@@ -104,7 +117,7 @@ test("the same by what the operating system was asked to sync, by SQLite too", {
     if (process.platform !== "linux" || status === null) return skip("needs Linux and a C compiler to listen to fsync");
     expect([status, stderr]).toEqual([0, ""]);
     // A sync that takes its time makes an answer that does not wait for it plain to see.
-    await loseAndReopen((file) => ({ ...process.env, LD_PRELOAD: library, SYNC_WITNESS: file, SYNC_DELAY_US: "4000" }));
+    await loseAndReopen(upkeep, (file) => ({ ...process.env, LD_PRELOAD: library, SYNC_WITNESS: file, SYNC_DELAY_US: "4000" }));
   } finally {
     await rm(built, { recursive: true });
   }

@@ -1,6 +1,6 @@
 /*
  * Preloaded into a process, writes down what the operating system was asked to make durable, when it has done so: a line
- * `<size>\t<path>` for a file, `<path>/<name>` for each name of a folder. SYNC_WITNESS is the file it writes to,
+ * `<size>\t<inode>\t<path>` for a file, `<path>/<name>` for each name of a folder. SYNC_WITNESS is the file it writes to,
  * SYNC_DELAY_US how long each sync takes at least. See power-loss.test.ts.
  */
 #define _GNU_SOURCE
@@ -47,7 +47,7 @@ static int witnessed(const char *function, int fd) {
   path[length] = 0;
   if (S_ISDIR(before.st_mode)) say_folder(path);
   else {
-    snprintf(line, sizeof line, "%lld\t%s\n", (long long)before.st_size, path);
+    snprintf(line, sizeof line, "%lld\t%llu\t%s\n", (long long)before.st_size, (unsigned long long)before.st_ino, path);
     say(line);
   }
   return answer;

@@ -81,6 +81,16 @@ describe("rolling", () => {
     expect(await readAll(bench.log, "t")).toHaveLength(64);
   });
 
+  test("takes the blobs away too that the log start has passed within a run", async () => {
+    await filled(32);
+    await bench.log.deleteRecords("t", 0, 10);
+    await rollNow();
+    let left = 0;
+    for await (const page of bench.storage.blobs.list(new Uint8Array(16).fill(255))) left += page.length;
+    expect(left).toBe(0);
+    expect(await readAll(bench.log, "t", 0, 10)).toHaveLength(54);
+  });
+
   test("keeps offsets by time exact", async () => {
     for (let i = 0; i < 64; i++) {
       const records = Array.from({ length: 3 }, (_, k) => record("v", null, START_MS + i * 30 + k * 10));
