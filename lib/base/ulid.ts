@@ -11,6 +11,9 @@ const ULID_BYTES = 16;
 /** The smallest id there is: below every id that is minted. */
 export const ULID_ZERO: Uint8Array = new Uint8Array(ULID_BYTES);
 
+/** The largest id there is: at or above every id that is minted. */
+export const ULID_LAST: Uint8Array = new Uint8Array(ULID_BYTES).fill(255);
+
 /** Composes an id from its time and its 10 low bytes. */
 export function ulidFrom(timeMs: number, low: Uint8Array): Uint8Array {
   const id = new Uint8Array(ULID_BYTES);

@@ -156,7 +156,11 @@ export class Topics {
       try {
         await this.#storage.table.atomically([
           { op: "delete", key: topicKey(name), when: [{ path: "i", is: "=", value: topic.id }] },
-          { op: "put", key: tombstoneKey(topic.id), item: encodeTombstone(topic, this.#clock.nowMs()) },
+          {
+            op: "put",
+            key: tombstoneKey(topic.id),
+            item: encodeTombstone({ ...topic, atMs: this.#clock.nowMs(), passes: 0, nextPartition: 0 }),
+          },
         ]);
       } catch (error) {
         if (isRefusal(error)) throw unknownTopic(name);

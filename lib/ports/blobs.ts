@@ -42,6 +42,9 @@ export interface Blobs {
   /** Deleting what is not there succeeds. */
   delete(names: readonly BlobName[]): Promise<void>;
 
-  /** Every blob whose id is at or below `upTo`, in pages, in no promised order. For the sweeper. */
-  list(upTo: Uint8Array): AsyncIterable<readonly BlobInfo[]>;
+  /**
+   * Every blob whose id is at or below `upTo`, in pages, in no promised order; or only the large ones: those that are not
+   * where a blob of one byte goes, so that no table has to be scanned. For the sweeper.
+   */
+  list(upTo: Uint8Array, which?: "all" | "large"): AsyncIterable<readonly BlobInfo[]>;
 }

@@ -30,10 +30,10 @@ export function blobsContract(make: MakeBackend): void {
 
     const whole = ({ name, bytes }: Written): BlobSlice => ({ ...name, from: 0, to: bytes.byteLength });
 
-    async function listed(upTo: Uint8Array, wanted: readonly Written[]): Promise<BlobInfo[]> {
+    async function listed(upTo: Uint8Array, wanted: readonly Written[], which?: "all" | "large"): Promise<BlobInfo[]> {
       const ours = new Set(wanted.map(({ name }) => ulidText(name.id)));
       const found: BlobInfo[] = [];
-      for await (const page of backend().storage.blobs.list(upTo)) {
+      for await (const page of backend().storage.blobs.list(upTo, which)) {
         for (const info of page) {
           expect(compareUlids(info.id, upTo), "a listed id is at or below the last one asked for").toBeLessThanOrEqual(0);
           if (ours.has(ulidText(info.id))) found.push(info);
@@ -167,6 +167,12 @@ export function blobsContract(make: MakeBackend): void {
         });
       }
       expect((await listed(freshUlid(timeMs - 1), all)).length).toBe(0);
+      const { blobs } = backend().storage;
+      const large = all.slice(0, 4).filter(({ name }) => name.place !== blobs.place(1));
+      expect(large.length).toBeGreaterThan(0);
+      const names = (infos: readonly { readonly id: Uint8Array }[]): string[] => infos.map(({ id }) => ulidText(id)).sort();
+      const foundLarge = await listed((all[3] as Written).name.id, all, "large");
+      expect(names(foundLarge)).toEqual(names(large.map(({ name }) => name)));
     });
 
     test("the same size has always the same place, from 0 to 3", () => {

@@ -62,7 +62,7 @@ export function faultyStorage(truth: Storage, world: World, process: Process): S
       place: (sizeBytes) => (sizeBytes > 400 ? 1 : 0),
       read: (slices) => read("read blobs", () => blobs.read(slices.map((slice) => ({ ...slice, place: 0 })))),
       delete: (names) => write("delete blobs", () => blobs.delete(names)),
-      list: (upTo) => blobs.list(upTo),
+      list: (upTo, which) => blobs.list(upTo, which),
     },
   };
 }

@@ -9,11 +9,11 @@
  */
 import { BrokerlessError } from "../../base/errors.ts";
 import { type Clock, type Item, StorageError, type Table } from "../../ports/index.ts";
+import { raiseFloor } from "../floor.ts";
 import { carriedKey, decodeCarried } from "../items/carried.ts";
 import { baseOffsetInTail, decodeHead } from "../items/head.ts";
 import { refIsOf, refRecordCount } from "../items/ref.ts";
 import { decodeRun, runRange } from "../items/run.ts";
-import { isRefusal } from "../storage-errors.ts";
 import type { Lane } from "./lane.ts";
 
 export type Outcome =
@@ -37,7 +37,7 @@ export async function settleUnknown(
   const until = clock.monotonicMs() + GIVE_UP_MS;
   for (let pauseMs = 20; ; pauseMs = Math.min(pauseMs * 2, 1000)) {
     try {
-      const item = await raiseFloor(table, lane, blobId);
+      const item = await raiseFloor(table, lane.topicId, lane.partition, blobId);
       if (item === undefined) return { kind: "gone" };
       const baseOffset =
         baseOffsetInTail(decodeHead(item), blobId) ?? (await baseOffsetBehindTail(table, lane, blobId, fromOffset));
@@ -56,21 +56,6 @@ export async function settleUnknown(
       }
       await clock.sleep(pauseMs);
     }
-  }
-}
-
-/** Raises the floor to this id, unless it is there already; answers the head, or undefined when there is none. */
-async function raiseFloor(table: Table, lane: Lane, blobId: Uint8Array): Promise<Item | undefined> {
-  try {
-    return await table.write({
-      op: "update",
-      key: lane.headKey,
-      changes: [{ set: "f", to: blobId }],
-      when: [{ item: "exists" }, { path: "f", is: "<", value: blobId }],
-    });
-  } catch (error) {
-    if (isRefusal(error)) return error.item;
-    throw error;
   }
 }
 

@@ -5,8 +5,9 @@
  * F1  `f` only grows. Whoever wants to be sure that an object will never be referred to raises it to the object's id and
  *     then looks at the index.
  */
-import { ULID_ZERO } from "../../base/ulid.ts";
-import type { Check, Item, Key } from "../../ports/index.ts";
+import { ULID_LAST, ULID_ZERO } from "../../base/ulid.ts";
+import type { Check, Item, Key, Table } from "../../ports/index.ts";
+import { isRefusal } from "../storage-errors.ts";
 import { FORMAT_VERSION } from "./format.ts";
 import { partitionKey } from "./head.ts";
 
@@ -16,6 +17,33 @@ export function fenceKey(topicId: string, partition: number): Key {
 
 export function openFence(): Item {
   return { v: FORMAT_VERSION, f: ULID_ZERO };
+}
+
+/** Of a partition that is gone: nothing can be put into its index. */
+export function endFence(): Item {
+  return { v: FORMAT_VERSION, f: ULID_LAST };
+}
+
+/** Raises it to this id, unless it is there already. */
+export async function raiseFence(table: Table, topicId: string, partition: number, objectId: Uint8Array): Promise<void> {
+  const key = fenceKey(topicId, partition);
+  const raise = {
+    op: "update",
+    key,
+    changes: [{ set: "f", to: objectId }],
+    when: [{ path: "f", is: "<", value: objectId }],
+  } as const;
+  try {
+    await table.write(raise);
+  } catch (error) {
+    if (!isRefusal(error)) throw error;
+    if (error.item !== undefined) return;
+    // There is none yet: it is made open, and raised then. Whoever made it meanwhile made the same.
+    await table.write({ op: "put", key, item: openFence(), when: [{ item: "absent" }] }).catch((again) => {
+      if (!isRefusal(again)) throw again;
+    });
+    await raiseFence(table, topicId, partition, objectId);
+  }
 }
 
 /** Holds while this object may still be put into the index. */

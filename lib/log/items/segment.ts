@@ -17,7 +17,7 @@
  * G1  A segment wins over a run: a run whose offsets a segment covers is void, whenever it was put.
  * G2  Segments of a partition do not overlap, and follow each other without a gap.
  */
-import { ulidText } from "../../base/ulid.ts";
+import { parseUlid, ulidText } from "../../base/ulid.ts";
 import type { Item, Key } from "../../ports/index.ts";
 import { checkFormat, FORMAT_VERSION, offsetKey } from "./format.ts";
 import { partitionKey } from "./head.ts";
@@ -45,6 +45,22 @@ export function segmentKey(topicId: string, partition: number, lastOffset: numbe
 
 export function segmentObject(topicId: string, partition: number, segment: Pick<Segment, "id" | "base">): string {
   return `segments/${topicId}/${partition}/${ulidText(segment.id)}/${offsetKey(segment.base)}.log`;
+}
+
+export interface SegmentObject {
+  readonly topicId: string;
+  readonly partition: number;
+  readonly id: Uint8Array;
+  readonly base: number;
+}
+
+const OBJECT_KEY = /^segments\/([A-Za-z0-9_-]{22})\/(\d{1,5})\/([0-9A-Z]{26})\/(\d{20})\.log$/;
+
+/** What the key of a segment's object says; undefined when it is none. */
+export function parseSegmentObject(key: string): SegmentObject | undefined {
+  const [, topicId = "", partition = "", ulid = "", base = ""] = OBJECT_KEY.exec(key) ?? [];
+  const id = parseUlid(ulid);
+  return id && { topicId, partition: Number(partition), id, base: Number(base) };
 }
 
 export function encodeSegment(segment: Segment): Item {

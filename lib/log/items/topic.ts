@@ -10,7 +10,8 @@
  * | `c` | configs that were set: name to text |
  * | `a` | created at, milliseconds since 1970 |
  *
- * Of a tombstone: `n` its name, `p` its partitions, `a` deleted at.
+ * Of a tombstone: `n` its name (empty: of partitions that no topic knew), `p` its partitions, `a` deleted at, or swept at,
+ * `k` how often it was swept, `d` the partition to go on with.
  *
  * T1  A topic is put after the heads of all its partitions, so a topic that can be seen can be written.
  * T2  `p` only grows, and after the heads of the new partitions are there.
@@ -48,10 +49,34 @@ export function decodeTopic(name: string, item: Item): Topic {
   };
 }
 
-export function tombstoneKey(topicId: string): Key {
-  return { pk: "DELETED", sk: topicId };
+export const DELETED = "DELETED";
+
+export interface Tombstone {
+  readonly name: string;
+  readonly partitions: number;
+  /** When it was deleted, or swept last. */
+  readonly atMs: number;
+  /** How often it was swept whole. */
+  readonly passes: number;
+  /** Where a sweep that ran out of time goes on. */
+  readonly nextPartition: number;
 }
 
-export function encodeTombstone(topic: Topic, deletedAtMs: number): Item {
-  return { v: FORMAT_VERSION, n: topic.name, p: topic.partitions, a: deletedAtMs };
+export function tombstoneKey(topicId: string): Key {
+  return { pk: DELETED, sk: topicId };
+}
+
+export function encodeTombstone({ name, partitions, atMs, passes, nextPartition }: Tombstone): Item {
+  return { v: FORMAT_VERSION, n: name, p: partitions, a: atMs, k: passes, d: nextPartition };
+}
+
+export function decodeTombstone(item: Item): Tombstone {
+  checkFormat(item, "the tombstone of a topic");
+  return {
+    name: item["n"] as string,
+    partitions: item["p"] as number,
+    atMs: item["a"] as number,
+    passes: (item["k"] as number | undefined) ?? 0,
+    nextPartition: (item["d"] as number | undefined) ?? 0,
+  };
 }

@@ -13,6 +13,7 @@
  */
 import { BatchWriteItemCommand, PutItemCommand } from "@aws-sdk/client-dynamodb";
 import { concatBytes, totalBytes } from "../../base/bytes.ts";
+import { inParallel } from "../../base/parallel.ts";
 import { parseUlid, ulidText } from "../../base/ulid.ts";
 import {
   type BlobInfo,
@@ -27,7 +28,6 @@ import { BLOB_FORMAT, decodeFooter, encodeBlobObject, FOOTER_GUESS_BYTES, readBl
 import { type Operation, operation } from "./calls.ts";
 import { type Attributes, fromStored, keyOf, toKey, toStored } from "./marshal.ts";
 import type { Objects } from "./objects.ts";
-import { inParallel } from "./parallel.ts";
 import { type TableParts, unitsOf } from "./parts.ts";
 import type { TableReads } from "./reads.ts";
 
@@ -140,8 +140,8 @@ export class AwsBlobs implements Blobs {
     }
   }
 
-  async *list(upTo: Uint8Array): AsyncIterable<readonly BlobInfo[]> {
-    yield* this.#listInline(ulidText(upTo));
+  async *list(upTo: Uint8Array, which: "all" | "large" = "all"): AsyncIterable<readonly BlobInfo[]> {
+    if (which === "all") yield* this.#listInline(ulidText(upTo));
     yield* this.#listObjects(ulidText(upTo));
   }
 

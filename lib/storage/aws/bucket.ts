@@ -1,11 +1,11 @@
 /** The bucket over S3. */
 import { concatBytes } from "../../base/bytes.ts";
+import { inParallel } from "../../base/parallel.ts";
 import { type Bucket, type ObjectInfo, StorageError } from "../../ports/index.ts";
 import { checkObjectKey } from "../../ports/rules.ts";
 import { type Operation, timeoutFor } from "./calls.ts";
 import { type Part, type Piece, planConcat } from "./concat.ts";
 import { type Objects, statusIn } from "./objects.ts";
-import { inParallel } from "./parallel.ts";
 
 const PARTS_AT_ONCE = 4;
 /** Copying a part of a gigabyte takes S3 a while. */

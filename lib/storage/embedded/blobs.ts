@@ -154,13 +154,14 @@ export class EmbeddedBlobs implements Blobs {
     });
   }
 
-  async *list(upTo: Uint8Array): AsyncIterable<readonly BlobInfo[]> {
+  async *list(upTo: Uint8Array, which: "all" | "large" = "all"): AsyncIterable<readonly BlobInfo[]> {
     // Above the smallest id of all, which no blob has.
     for (let after = ULID_ZERO; compareUlids(after, upTo) < 0; ) {
       const page = await this.#gate.read(() => this.#listPage(after, upTo));
       const last = page.at(-1);
       if (last === undefined) return;
-      yield page;
+      const wanted = which === "all" ? page : page.filter(({ place }) => place !== 0);
+      if (wanted.length > 0) yield wanted;
       after = last.id;
     }
   }

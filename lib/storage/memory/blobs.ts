@@ -41,11 +41,12 @@ export class MemoryBlobs implements Blobs {
     for (const { id } of names) this.#blobs.delete(ulidText(id));
   }
 
-  async *list(upTo: Uint8Array): AsyncIterable<readonly BlobInfo[]> {
+  async *list(upTo: Uint8Array, which: "all" | "large" = "all"): AsyncIterable<readonly BlobInfo[]> {
     this.#checkOpen();
     const found: BlobInfo[] = [];
     for (const { info } of this.#blobs.values()) {
-      if (compareUlids(info.id, upTo) <= 0) found.push({ ...info, id: info.id.slice(), partitions: [...info.partitions] });
+      if (compareUlids(info.id, upTo) <= 0 && (which === "all" || info.place === 1))
+        found.push({ ...info, id: info.id.slice(), partitions: [...info.partitions] });
     }
     for (let i = 0; i < found.length; i += LIST_PAGE) {
       this.#checkOpen();

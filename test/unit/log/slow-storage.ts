@@ -58,7 +58,7 @@ export function slowStorage(storage: Storage, gate: Gate, seen: (trip: Trip) => 
     place: (sizeBytes) => storage.blobs.place(sizeBytes),
     read: (slices) => trip("read blobs", () => storage.blobs.read(slices)),
     delete: (names) => trip("delete blobs", () => storage.blobs.delete(names)),
-    list: (upTo) => storage.blobs.list(upTo),
+    list: (upTo, which) => storage.blobs.list(upTo, which),
   };
   return { ...storage, table, blobs };
 }

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { inParallel } from "../../../../lib/storage/aws/parallel.ts";
+import { inParallel } from "../../../lib/base/parallel.ts";
 
 test("as many at a time as allowed, answered in order", async () => {
   let [now, most] = [0, 0];
