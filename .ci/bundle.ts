@@ -9,7 +9,7 @@ import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 
 const ROOT = join(dirname(fileURLToPath(import.meta.url)), "..");
-const FUNCTIONS = ["api", "stream", "roll", "retain"];
+const FUNCTIONS = ["api", "stream", "roll", "retain", "sweep"];
 export const BUNDLES: string = join(ROOT, "dist/lambda-bundles");
 
 /**

@@ -13,11 +13,11 @@ import { LogStorage } from "./storage.ts";
 
 /** API Gateway answers 504 after 30 s (HTTP) or 29 s (REST). */
 const API_TIMEOUT = Duration.seconds(29);
-const JOB_TIMEOUT = Duration.minutes(2);
 const JOBS = [
-  { id: "Roll", name: "roll", every: Duration.minutes(1), description: "Turns what was appended into segments" },
-  { id: "Retain", name: "retain", every: Duration.minutes(5), description: "Gives up what retention says" },
-];
+  { id: "Roll", every: Duration.minutes(1), timeout: Duration.minutes(2), description: "Turns what was appended into segments" },
+  { id: "Retain", every: Duration.minutes(5), timeout: Duration.minutes(2), description: "Gives up what retention says" },
+  { id: "Sweep", every: Duration.minutes(15), timeout: Duration.minutes(14), description: "Deletes what nothing refers to" },
+] as const;
 const DEFAULT_THROTTLE = { ratePerSecond: 1000, burst: 2000 };
 
 /**
@@ -80,12 +80,12 @@ export class EventLog extends Construct {
     for (const job of JOBS) {
       const one = new LogFunction(this, job.id, {
         ...shared,
-        name: job.name,
+        name: job.id.toLowerCase(),
         description: job.description,
-        timeout: JOB_TIMEOUT,
+        timeout: job.timeout,
         maxConcurrency: undefined,
         environment,
-        job: true,
+        job: job.id === "Sweep" ? "sweeper" : "job",
       });
       functions[job.id] = one;
       startEvery(one, job.every, props.api === "rest" ? "rule" : "schedule");

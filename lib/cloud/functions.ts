@@ -30,8 +30,8 @@ export interface LogFunctionProps {
   readonly maxConcurrency: number | undefined;
   readonly logRetention: RetentionDays;
   readonly environment: Readonly<Record<string, string>>;
-  /** Does it delete what is not needed any more? */
-  readonly job?: boolean;
+  /** A job deletes what is not needed any more; the sweeper looks at everything for it. Default: neither. */
+  readonly job?: "job" | "sweeper";
 }
 
 export class LogFunction extends Construct {
@@ -49,7 +49,8 @@ export class LogFunction extends Construct {
     this.role.addToPolicy(
       new PolicyStatement({ actions: ["logs:CreateLogStream", "logs:PutLogEvents"], resources: [logGroup.logGroupArn] }),
     );
-    if (props.job === true) storage.grantJobs(this.role);
+    if (props.job === "sweeper") storage.grantSweep(this.role);
+    else if (props.job === "job") storage.grantJobs(this.role);
     else storage.grantLog(this.role);
     this.lambda = new LambdaFunction(this, "Function", {
       description: props.description,

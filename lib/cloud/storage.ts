@@ -79,6 +79,12 @@ export class LogStorage extends Construct {
       allow(["s3:AbortMultipartUpload", "s3:DeleteObject"], [this.bucket.arnForObjects("*")]),
     );
   }
+
+  /** What the sweeper needs besides: it looks at every item of the table for what nothing refers to. */
+  grantSweep(grantee: IGrantable): void {
+    this.grantJobs(grantee);
+    this.table.grant(grantee, "dynamodb:Scan");
+  }
 }
 
 function allow(actions: string[], resources: string[]): PolicyStatement {

@@ -25,16 +25,20 @@ describe("the bundle of", () => {
     ["stream", 760],
     ["roll", 480],
     ["retain", 480],
+    ["sweep", 480],
   ])("%s is at most %i KB", (name, mostKb) => {
     expect(sizes[name]).toBeLessThanOrEqual(mostKb * KB);
   });
 
-  test.each(["api", "roll", "retain"])("%s starts in a process that has nothing but it and its settings", async (name) => {
-    const program = `const { handler } = await import(${JSON.stringify(join(folder, name, "index.mjs"))}); console.log(typeof handler);`;
-    const env = { BROKERLESS_TABLE: "t", BROKERLESS_BUCKET: "b", AWS_REGION: "us-east-1" };
-    const { stdout } = await run(process.execPath, ["--input-type=module", "-e", program], { env, cwd: folder });
-    expect(stdout).toBe("function\n");
-  });
+  test.each(["api", "roll", "retain", "sweep"])(
+    "%s starts in a process that has nothing but it and its settings",
+    async (name) => {
+      const program = `const { handler } = await import(${JSON.stringify(join(folder, name, "index.mjs"))}); console.log(typeof handler);`;
+      const env = { BROKERLESS_TABLE: "t", BROKERLESS_BUCKET: "b", AWS_REGION: "us-east-1" };
+      const { stdout } = await run(process.execPath, ["--input-type=module", "-e", program], { env, cwd: folder });
+      expect(stdout).toBe("function\n");
+    },
+  );
 
   test("api names what is not set", async () => {
     const program = `await import(${JSON.stringify(join(folder, "api", "index.mjs"))}).catch((error) => console.log(error.message));`;

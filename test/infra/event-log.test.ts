@@ -93,7 +93,7 @@ describe("the bucket of an event log", () => {
 describe("the functions of an event log", () => {
   test("run on Node 24 and arm64, with a log group of their own that is not kept for ever", () => {
     const functions = prod.all(FUNCTION);
-    expect(functions).toHaveLength(4);
+    expect(functions).toHaveLength(5);
     for (const { properties } of functions) {
       expect(properties).toMatchObject({
         Runtime: "nodejs24.x",
@@ -104,15 +104,15 @@ describe("the functions of an event log", () => {
       expect((properties["LoggingConfig"] as Properties)["LogGroup"]).toBeDefined();
     }
     const groups = prod.all("AWS::Logs::LogGroup");
-    expect(groups).toHaveLength(5);
+    expect(groups).toHaveLength(6);
     for (const { properties } of groups) expect(properties["RetentionInDays"]).toBe(30);
   });
 
   test("have a role each, which no other shares", () => {
     const roles = prod.all(FUNCTION).map(({ properties }) => JSON.stringify(properties["Role"]));
-    expect(new Set(roles).size).toBe(4);
+    expect(new Set(roles).size).toBe(5);
     // And one for each schedule, which may start its function and nothing else.
-    expect(prod.all("AWS::IAM::Role")).toHaveLength(6);
+    expect(prod.all("AWS::IAM::Role")).toHaveLength(8);
     for (const { properties } of prod.all("AWS::IAM::Role")) expect(properties["ManagedPolicyArns"]).toBeUndefined();
   });
 
@@ -137,11 +137,13 @@ describe("the functions of an event log", () => {
       LogStreamRole: log,
       LogRollRole: job,
       LogRetainRole: job,
+      LogSweepRole: [...job, "dynamodb:Scan"].toSorted(),
       LogRollScheduleRole: ["lambda:InvokeFunction"],
       LogRetainScheduleRole: ["lambda:InvokeFunction"],
+      LogSweepScheduleRole: ["lambda:InvokeFunction"],
     };
     const policies = prod.all("AWS::IAM::Policy");
-    expect(policies).toHaveLength(6);
+    expect(policies).toHaveLength(8);
     for (const { id, properties } of policies) {
       const actions = statements(properties).flatMap(({ Action }) => list(Action));
       expect(actions.toSorted(), id).toEqual(allowed[id.split("DefaultPolicy")[0] as string]);
@@ -154,7 +156,7 @@ describe("the functions of an event log", () => {
 
   test("are ended before the gateway stops waiting, and the stream as late as Lambda can", () => {
     const timeouts = prod.all(FUNCTION).map(({ properties }) => properties["Timeout"]);
-    expect(timeouts.toSorted()).toEqual([120, 120, 29, 900]);
+    expect(timeouts.toSorted()).toEqual([120, 120, 29, 840, 900]);
   });
 
   test("can be held to a number of calls at once", () => {
@@ -173,10 +175,11 @@ describe("the functions of an event log", () => {
 });
 
 describe("the jobs of an event log", () => {
-  test("are started by schedules: rolling every minute, retention every five, without repeats", () => {
+  test("are started by schedules: rolling every minute, retention every five, the sweep every fifteen, without repeats", () => {
     const schedules = prod.all("AWS::Scheduler::Schedule");
     expect(schedules.map(({ properties }) => properties["ScheduleExpression"]).toSorted()).toEqual([
       "rate(1 minute)",
+      "rate(15 minutes)",
       "rate(5 minutes)",
     ]);
     for (const { properties } of schedules)
@@ -255,7 +258,7 @@ describe("the gateway of an event log", () => {
     expect(rest.all("AWS::CloudWatch::Dashboard")).toEqual([]);
     expect(rest.all("AWS::Scheduler::Schedule")).toEqual([]);
     const rates = rest.all("AWS::Events::Rule").map(({ properties }) => properties["ScheduleExpression"]);
-    expect(rates.toSorted()).toEqual(["rate(1 minute)", "rate(5 minutes)"]);
+    expect(rates.toSorted()).toEqual(["rate(1 minute)", "rate(15 minutes)", "rate(5 minutes)"]);
     expect(rest.one("AWS::ApiGateway::RestApi").properties["BinaryMediaTypes"]).toEqual(["*/*"]);
     for (const { properties } of rest.all("AWS::ApiGateway::Method")) expect(properties["AuthorizationType"]).toBe("AWS_IAM");
     const { properties } = rest.one("AWS::ApiGateway::Stage");
@@ -273,8 +276,8 @@ describe("what an event log tells people", () => {
       "AWS/ApiGateway 5xx",
       "AWS/DynamoDB ReadThrottleEvents",
       "AWS/DynamoDB WriteThrottleEvents",
-      ...Array.from({ length: 4 }, () => "AWS/Lambda Errors"),
-      ...Array.from({ length: 4 }, () => "AWS/Lambda Throttles"),
+      ...Array.from({ length: 5 }, () => "AWS/Lambda Errors"),
+      ...Array.from({ length: 5 }, () => "AWS/Lambda Throttles"),
     ]);
     for (const { properties } of prod.all("AWS::CloudWatch::Alarm")) expect(properties["TreatMissingData"]).toBe("notBreaching");
   });
