@@ -22,7 +22,6 @@ export interface Deployment {
   readonly bucket: string;
   readonly bootstrapMs: number;
   readonly deployMs: number;
-  readonly bundleBytes: Readonly<Record<string, number>>;
 }
 
 /** Bundles, bootstraps and deploys. Throws with the output of the command that failed. */
@@ -31,7 +30,7 @@ export async function deployTo(endpoint: string, context: readonly string[] = []
   const folder = await mkdtemp(join(tmpdir(), "brokerless-deploy-"));
   try {
     const bundles = join(folder, "bundles");
-    const bundleBytes = await bundleLambdas(bundles);
+    await bundleLambdas(bundles);
     const cdk = (...args: string[]): Promise<number> =>
       timed(() => runCdk(endpoint, [...args, "--build", "true", "--output", join(folder, "cdk.out")]));
     const bootstrapMs = await cdk("bootstrap", `aws://${ACCOUNT}/${REGION}`, ...contextOf(endpoint, bundles, context));
@@ -55,7 +54,6 @@ export async function deployTo(endpoint: string, context: readonly string[] = []
       bucket: output("BucketName") ?? "",
       bootstrapMs,
       deployMs,
-      bundleBytes,
     };
   } finally {
     await rm(folder, { recursive: true, force: true });

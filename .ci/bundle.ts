@@ -1,45 +1,48 @@
 /**
  * Bundles the Lambda functions: `node .ci/bundle.ts [folder]`, by default into `dist/lambda-bundles/<function>`. One folder
- * is one function's code, whole: ESM, in pieces, so that what a cold start does not need (the SDK's other ways to find
- * credentials) is not read at it.
+ * is one function's code, whole: ESM, in pieces, so that what a cold start does not need (S3's client) is not read at it.
  */
-import { readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
-import { basename, dirname, join } from "node:path";
+import { readFile, rm, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { build } from "esbuild";
+import { build, type Metafile } from "esbuild";
+import { LIMITS } from "../lambdas/environment.ts";
+import { DEFAULT_LIMITS } from "../lib/http/limits.ts";
+import { describeApi } from "../lib/http/openapi.ts";
+import { allOperations } from "../lib/http/routes/index.ts";
+import { describeBeforehand, dropUnusedShapes, standIns } from "./slim.ts";
 
 const ROOT = join(dirname(fileURLToPath(import.meta.url)), "..");
 const FUNCTIONS = ["api", "stream", "roll", "retain", "sweep"];
+const WITH_HTTP: ReadonlySet<string> = new Set(["api", "stream"]);
 export const BUNDLES: string = join(ROOT, "dist/lambda-bundles");
 
-/**
- * Ways to find credentials that no function has a use for: Lambda hands them over in the environment (or by a local URL, which
- * stays). And what names browsers.
- */
-const NEVER_LOADED = [
-  "@aws-sdk/credential-provider-ini",
-  "@aws-sdk/credential-provider-process",
-  "@aws-sdk/credential-provider-sso",
-  "@aws-sdk/credential-provider-web-identity",
-  "@smithy/credential-provider-imds",
-  "bowser",
-];
+/** What no function has a use for: a region from an EC2 instance, and what names browsers. */
+const NEVER_LOADED = ["@smithy/credential-provider-imds", "bowser"];
 
 /** CommonJS parts of the SDK ask for Node's modules by `require`. */
 const BANNER = 'import { createRequire } from "node:module"; const require = createRequire(import.meta.url);';
 
-/** Bundles all functions and answers the bytes of each folder. */
-export async function bundleLambdas(into: string = BUNDLES): Promise<Record<string, number>> {
+export interface BundleSize {
+  /** All of its code. */
+  readonly bytes: number;
+  /** What a cold start reads. */
+  readonly loadedBytes: number;
+}
+
+/** Bundles all functions. */
+export async function bundleLambdas(into: string = BUNDLES): Promise<Record<string, BundleSize>> {
   const { version } = JSON.parse(await readFile(join(ROOT, "package.json"), "utf8")) as { version: string };
-  const sizes: Record<string, number> = {};
+  const sizes: Record<string, BundleSize> = {};
   for (const name of FUNCTIONS) {
     const folder = join(into, name);
     await rm(folder, { recursive: true, force: true });
-    await build({
+    const { metafile } = await build({
       entryPoints: [{ in: join(ROOT, `lambdas/${name}.ts`), out: "index" }],
       outdir: folder,
       outExtension: { ".js": ".mjs" },
       bundle: true,
+      metafile: true,
       splitting: true,
       minify: true,
       format: "esm",
@@ -48,6 +51,7 @@ export async function bundleLambdas(into: string = BUNDLES): Promise<Record<stri
       // The SDK's ES modules are smaller than what its "node" condition names.
       mainFields: ["module", "main"],
       external: NEVER_LOADED,
+      plugins: [dropUnusedShapes, describeBeforehand, standIns],
       banner: { js: BANNER },
       define: { "process.env.BROKERLESS_VERSION": JSON.stringify(version) },
       legalComments: "none",
@@ -55,18 +59,29 @@ export async function bundleLambdas(into: string = BUNDLES): Promise<Record<stri
     });
     // Without it Node looks for the kind of module in every folder above.
     await writeFile(join(folder, "package.json"), '{"type":"module"}\n');
-    sizes[name] = await folderBytes(folder);
+    sizes[name] = sizeOf(metafile.outputs);
+    if (WITH_HTTP.has(name)) await writeFile(join(folder, "openapi.json"), openApi(version));
   }
   return sizes;
 }
 
-async function folderBytes(folder: string): Promise<number> {
-  const files = await readdir(folder);
-  const sizes = await Promise.all(files.map(async (file) => (await stat(join(folder, file))).size));
-  return sizes.reduce((sum, size) => sum + size, 0);
+function openApi(version: string): string {
+  const options = { limits: { ...DEFAULT_LIMITS, ...LIMITS }, version, withMetrics: false };
+  return JSON.stringify(describeApi(allOperations(options), version));
+}
+
+function sizeOf(outputs: Metafile["outputs"]): BundleSize {
+  const loaded = new Set(Object.keys(outputs).filter((file) => file.endsWith("/index.mjs")));
+  for (const file of loaded) {
+    for (const { path, kind } of outputs[file]?.imports ?? [])
+      if (kind === "import-statement" && path in outputs) loaded.add(path);
+  }
+  const bytesOf = (files: Iterable<string>): number => [...files].reduce((sum, file) => sum + (outputs[file]?.bytes ?? 0), 0);
+  return { bytes: bytesOf(Object.keys(outputs)), loadedBytes: bytesOf(loaded) };
 }
 
 if (import.meta.main) {
-  for (const [name, sizeBytes] of Object.entries(await bundleLambdas(process.argv[2])))
-    process.stdout.write(`${basename(name)}: ${Math.round(sizeBytes / 1024)} KB\n`);
+  const kb = (bytes: number): number => Math.round(bytes / 1024);
+  for (const [name, { bytes, loadedBytes }] of Object.entries(await bundleLambdas(process.argv[2])))
+    process.stdout.write(`${name}: ${kb(bytes)} KB, of which a cold start reads ${kb(loadedBytes)}\n`);
 }

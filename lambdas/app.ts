@@ -31,5 +31,5 @@ export function openApp(): LambdaParts {
         }),
       ),
   });
-  return { fetch: (request) => app.hono.fetch(request), clock, line, streamUrl: process.env["BROKERLESS_STREAM_URL"] };
+  return { dispatch: app.dispatch, clock, line, streamUrl: process.env["BROKERLESS_STREAM_URL"] };
 }

@@ -1,4 +1,4 @@
-/** A request and a reply as the routes see them, whatever carries them (Node's server, or `fetch` on Lambda). */
+/** A request and a reply as the routes see them, whatever carries them (Node's server, or a Lambda event). */
 
 /** What is sent as a body: text is UTF-8; pieces are sent as they come, at the speed of the reader. */
 export type ReplyBody = string | Uint8Array | AsyncIterable<Uint8Array> | null;
@@ -26,6 +26,8 @@ export interface Call {
   headerNames(): readonly string[];
   /** Scheme and host as the client called them: `http://127.0.0.1:8080`. */
   readonly origin: string;
+  /** What a gateway took off the front of the path, `/prod`: links begin with it. Usually empty. */
+  readonly base: string;
   /** As the client announced it; undefined for a streamed body. */
   readonly contentLength: number | undefined;
   /**

@@ -29,25 +29,29 @@ interface Route {
 
 export class Dispatcher {
   readonly #surface: Surface;
-  readonly #routes = new Map<Operation, Route>();
+  readonly #routes: readonly Route[];
+  readonly #byMethod = new Map<string, Route[]>();
   readonly #labels = new Map<string, Readonly<Record<string, string>>>();
 
   constructor(surface: Surface, operations: readonly Operation[]) {
     this.#surface = surface;
-    for (const operation of operations) this.#routes.set(operation, compile(operation));
+    this.#routes = operations.map(compile);
+    for (const route of this.#routes) {
+      const { method } = route.operation;
+      this.#byMethod.set(method, [...(this.#byMethod.get(method) ?? []), route]);
+    }
   }
 
-  /** The parts of a path as this operation has them; undefined when it is another's. */
-  match(operation: Operation, path: string): Params | undefined {
-    const route = this.#routes.get(operation) as Route;
-    const found = route.pattern.exec(path);
-    if (found === null) return undefined;
-    const params: Record<string, string> = {};
-    for (let i = 0; i < route.names.length; i++) params[route.names[i] as string] = decoded(found[i + 1] as string);
-    return params;
+  /** Answers a call. HEAD is a GET whose body the carrier leaves out. */
+  route(call: Call): Promise<Reply> {
+    for (const route of this.#byMethod.get(call.method === "HEAD" ? "GET" : call.method) ?? []) {
+      const params = match(route, call.path);
+      if (params !== undefined) return this.#dispatch(route, call, params);
+    }
+    return this.#dispatchOther(call);
   }
 
-  async dispatch(operation: Operation, call: Call, params: Params): Promise<Reply> {
+  async #dispatch({ operation, query, noQuery }: Route, call: Call, params: Params): Promise<Reply> {
     const surface = this.#surface;
     const startedMs = surface.clock.monotonicMs();
     let exchange: Exchange<Record<string, unknown>> | undefined;
@@ -56,7 +60,6 @@ export class Dispatcher {
       if (surface.stopping.aborted) throw new BrokerlessError("shutting_down", "the server is stopping", { retryAfterMs: 1000 });
       checkOrigin(call, surface.cors);
       this.#checkUrl(call);
-      const { query, noQuery } = this.#routes.get(operation) as Route;
       const values = call.search === "" ? noQuery : parseQuery(query, call.search);
       exchange = new Exchange(surface, call, params, values);
       reply = await operation.handle(exchange);
@@ -70,7 +73,7 @@ export class Dispatcher {
   }
 
   /** Answers what is not a route's: OPTIONS, a wrong method, an unknown path. */
-  async dispatchOther(call: Call): Promise<Reply> {
+  async #dispatchOther(call: Call): Promise<Reply> {
     const startedMs = this.#surface.clock.monotonicMs();
     let reply: Reply;
     try {
@@ -96,7 +99,7 @@ export class Dispatcher {
 
   #methodsOf(path: string): string[] {
     const methods = new Set<string>();
-    for (const { pattern, operation } of this.#routes.values()) {
+    for (const { pattern, operation } of this.#routes) {
       if (!pattern.test(path)) continue;
       methods.add(operation.method);
       if (operation.method === "GET") methods.add("HEAD");
@@ -157,6 +160,15 @@ function compile(operation: Operation): Route {
   const query = operation.query ?? NO_QUERY;
   const none = query.safeParse({});
   return { operation, names, pattern: new RegExp(`^${source}$`), query, noQuery: none.success ? none.data : {} };
+}
+
+/** The parts of a path as this route has them; undefined when it is another's. */
+function match({ pattern, names }: Route, path: string): Params | undefined {
+  const found = pattern.exec(path);
+  if (found === null) return undefined;
+  const params: Record<string, string> = {};
+  for (let i = 0; i < names.length; i++) params[names[i] as string] = decoded(found[i + 1] as string);
+  return params;
 }
 
 function decoded(text: string): string {

@@ -5,6 +5,7 @@ import { type Call, plainPath, type Reply } from "./call.ts";
 import type { Limits } from "./limits.ts";
 
 export class NodeCall implements Call {
+  readonly base = "";
   readonly method: string;
   readonly path: string;
   readonly search: string;
@@ -14,12 +15,11 @@ export class NodeCall implements Call {
   readonly #limits: Limits;
   #controller: AbortController | undefined;
 
-  /** `path`: where a router has read it already, and made it plain. */
-  constructor(incoming: IncomingMessage, outgoing: ServerResponse, limits: Limits, path?: string) {
-    const url = incoming.url as string;
+  constructor(incoming: IncomingMessage, outgoing: ServerResponse, limits: Limits) {
+    const url = originForm(incoming.url as string);
     const query = url.indexOf("?");
     this.method = incoming.method as string;
-    this.path = path ?? plainPath(query < 0 ? url : url.slice(0, query));
+    this.path = plainPath(query < 0 ? url : url.slice(0, query));
     this.search = query < 0 ? "" : url.slice(query + 1);
     const length = incoming.headers["content-length"];
     // Neither a length nor chunks: no body.
@@ -116,6 +116,11 @@ export class NodeCall implements Call {
 }
 
 const EMPTY = new Uint8Array(0);
+
+/** A request's target without scheme and host, which proxies may send with it (RFC 9112, section 3.2.2). */
+function originForm(target: string): string {
+  return target.startsWith("/") ? target : target.replace(/^https?:\/\/[^/?]*(?=[/?]|$)/i, "").replace(/^(?!\/)/, "/");
+}
 
 /** Resolves when there is something to read, when the message ended or broke, or after so long. */
 function nextEvent(incoming: IncomingMessage, idleMs: number): Promise<"ready" | "idle"> {

@@ -1,8 +1,10 @@
 /**
- * From what invokes a Lambda to a request: API Gateway's HTTP API and Function URLs (payload format 2.0), and its
+ * From what invokes a Lambda to a call: API Gateway's HTTP API and Function URLs (payload format 2.0), and its
  * REST API (format 1.0). https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html
  */
 import { BrokerlessError } from "../../base/errors.ts";
+import { tooLarge } from "../body.ts";
+import { type Call, plainPath } from "../call.ts";
 import { formatCount } from "../limits.ts";
 
 /** What we use of payload format 2.0. */
@@ -32,7 +34,11 @@ export interface RestEvent {
   readonly multiValueQueryStringParameters?: Readonly<Record<string, readonly string[]>> | null;
   readonly body?: string | null;
   readonly isBase64Encoded?: boolean;
-  readonly requestContext?: { readonly domainName?: string };
+  readonly requestContext?: {
+    readonly domainName?: string;
+    /** With the stage, as the caller wrote it. */
+    readonly path?: string;
+  };
 }
 
 export type LambdaEvent = HttpEvent | RestEvent;
@@ -51,35 +57,55 @@ export function methodOf(event: LambdaEvent): string {
 
 /** The path without a stage, as a URL has it: the gateway decodes it, so what would end it is escaped again. */
 export function pathOf(event: LambdaEvent): string {
-  const path = isHttpEvent(event) ? withoutStage(event) : event.path;
+  const path = isHttpEvent(event) ? event.rawPath.slice(baseOf(event).length) : event.path;
   const escaped = path.replace(/%(?![0-9A-Fa-f]{2})/g, "%25").replace(/[?#\\]/g, encodeURIComponent);
   return escaped.startsWith("/") ? escaped : `/${escaped}`;
 }
 
-/**
- * The request that an event stands for. Throws `request_too_large` over Lambda's limit, and `invalid_request` for what
- * is no HTTP request.
- */
-export function toRequest(event: LambdaEvent, signal: AbortSignal): Request {
-  const body = bodyOf(event);
-  const method = methodOf(event);
-  try {
-    const headers = headersOf(event);
-    // As the gateway got it; what counts here is what came.
-    headers.delete("transfer-encoding");
-    headers.set("content-length", String(body.byteLength));
-    const query = queryOf(event);
-    const host = event.requestContext?.domainName ?? headers.get("host") ?? "localhost";
-    return new Request(`https://${host}${pathOf(event)}${query === "" ? "" : `?${query}`}`, {
-      method,
-      headers,
-      signal,
-      body: body.byteLength === 0 || method === "GET" || method === "HEAD" ? null : body,
-    });
-  } catch (cause) {
-    throw new BrokerlessError("invalid_request", `the gateway handed over what is no HTTP request: ${(cause as Error).message}`, {
-      cause,
-    });
+/** A call as an event carries it. Making one throws `request_too_large` over Lambda's limit. */
+export class EventCall implements Call {
+  readonly method: string;
+  readonly path: string;
+  readonly search: string;
+  readonly origin: string;
+  readonly base: string;
+  readonly contentLength: number;
+  readonly #headers: ReadonlyMap<string, string>;
+  readonly #body: Uint8Array;
+  readonly #signal: AbortSignal;
+
+  constructor(event: LambdaEvent, signal: AbortSignal) {
+    this.#body = bodyOf(event);
+    this.#headers = headersOf(event);
+    this.#signal = signal;
+    this.method = methodOf(event);
+    this.path = plainPath(pathOf(event));
+    this.search = queryOf(event);
+    this.origin = `https://${event.requestContext?.domainName ?? this.#headers.get("host") ?? "localhost"}`;
+    this.base = baseOf(event);
+    // Of what came, not of what the gateway got.
+    this.contentLength = this.#body.byteLength;
+  }
+
+  header(name: string): string | undefined {
+    return this.#headers.get(name);
+  }
+
+  headerNames(): readonly string[] {
+    return [...this.#headers.keys()];
+  }
+
+  async body(limitBytes: number): Promise<Uint8Array> {
+    if (this.contentLength > limitBytes) throw tooLarge(this.contentLength, limitBytes);
+    return this.#body;
+  }
+
+  async *pieces(): AsyncIterable<Uint8Array> {
+    if (this.contentLength > 0) yield this.#body;
+  }
+
+  signal(): AbortSignal {
+    return this.#signal;
   }
 }
 
@@ -87,11 +113,16 @@ function isHttpEvent(event: LambdaEvent): event is HttpEvent {
   return event.version === "2.0";
 }
 
-function withoutStage({ rawPath, requestContext: { stage } }: HttpEvent): string {
-  const prefix = `/${stage}`;
-  if (stage === undefined || stage === "$default" || !rawPath.startsWith(prefix)) return rawPath;
-  const rest = rawPath.slice(prefix.length);
-  return rest === "" || rest.startsWith("/") ? rest : rawPath;
+/** The stage, or what a domain of one's own maps to it: the path that the caller wrote has it, and ours has not. */
+function baseOf(event: LambdaEvent): string {
+  if (!isHttpEvent(event)) {
+    const asCalled = event.requestContext?.path ?? "";
+    return asCalled.endsWith(event.path) ? asCalled.slice(0, -event.path.length) : "";
+  }
+  const { stage } = event.requestContext;
+  if (stage === undefined || stage === "$default") return "";
+  const base = `/${stage}`;
+  return event.rawPath === base || event.rawPath.startsWith(`${base}/`) ? base : "";
 }
 
 function queryOf(event: LambdaEvent): string {
@@ -103,15 +134,16 @@ function queryOf(event: LambdaEvent): string {
   return query.toString();
 }
 
-function headersOf(event: LambdaEvent): Headers {
-  const headers = new Headers();
+/** By their names in lower case. */
+function headersOf(event: LambdaEvent): Map<string, string> {
+  const headers = new Map<string, string>();
   const many = isHttpEvent(event) ? undefined : event.multiValueHeaders;
-  if (many) for (const [name, values] of Object.entries(many)) for (const value of values) headers.append(name, value);
-  else for (const [name, value] of Object.entries(event.headers ?? {})) headers.set(name, value);
+  if (many) for (const [name, values] of Object.entries(many)) headers.set(name.toLowerCase(), values.join(", "));
+  else for (const [name, value] of Object.entries(event.headers ?? {})) headers.set(name.toLowerCase(), value);
   return headers;
 }
 
-function bodyOf({ body, isBase64Encoded }: LambdaEvent): Uint8Array<ArrayBuffer> {
+function bodyOf({ body, isBase64Encoded }: LambdaEvent): Uint8Array {
   if (body === undefined || body === null || body === "") return new Uint8Array(0);
   const bytes = Buffer.from(body, isBase64Encoded === true ? "base64" : "utf8");
   const carriedBytes = isBase64Encoded === true ? body.length : bytes.byteLength;

@@ -1,13 +1,14 @@
 /** Lambda handlers over the HTTP app: one event, one answer, one line in the log. */
 import type { Clock } from "../../ports/index.ts";
+import type { Call, Reply } from "../call.ts";
 import { asBrokerlessError, errorReply } from "../errors.ts";
-import { toResponse } from "../fetch.ts";
-import { type LambdaEvent, methodOf, pathOf, toRequest } from "./event.ts";
+import { EventCall, type LambdaEvent, methodOf, pathOf } from "./event.ts";
 import { type LambdaReply, toLambdaReply } from "./reply.ts";
 import { type ResponseSink, type StreamHead, sendStream } from "./stream.ts";
 
 export interface LambdaParts {
-  readonly fetch: (request: Request) => Response | Promise<Response>;
+  /** The HTTP app's. */
+  readonly dispatch: (call: Call) => Promise<Reply>;
   readonly clock: Clock;
   /** Takes one line, without its end. */
   readonly line: (text: string) => void;
@@ -28,9 +29,9 @@ const LEAVE_MS = 1500;
 export function apiHandler(parts: LambdaParts): (event: LambdaEvent, context: LambdaContext) => Promise<LambdaReply> {
   const calls = new Calls(parts);
   return (event, context) =>
-    calls.run(event, context, async (response) => {
-      const { reply, sizeBytes } = await toLambdaReply(response, methodOf(event), parts.streamUrl);
-      return { answer: reply, status: reply.statusCode, sizeBytes };
+    calls.run(event, context, async (reply) => {
+      const { answer, sizeBytes } = await toLambdaReply(reply, methodOf(event), parts.streamUrl);
+      return { answer, status: answer.statusCode, sizeBytes };
     });
 }
 
@@ -44,10 +45,10 @@ export function streamHandler<Stream>(
 ): (event: LambdaEvent, stream: Stream, context: LambdaContext) => Promise<void> {
   const calls = new Calls(parts);
   return (event, stream, context) =>
-    calls.run(event, context, async (response, gone) => ({
+    calls.run(event, context, async (reply, gone) => ({
       answer: undefined,
-      status: response.status,
-      sizeBytes: await sendStream(response, (head) => open(stream, head), gone),
+      status: reply.status,
+      sizeBytes: await sendStream(reply, methodOf(event), (head) => open(stream, head), gone),
     }));
 }
 
@@ -68,7 +69,7 @@ class Calls {
   async run<T>(
     event: LambdaEvent,
     context: LambdaContext,
-    send: (response: Response, gone: () => void) => Promise<Sent<T>>,
+    send: (reply: Reply, gone: () => void) => Promise<Sent<T>>,
   ): Promise<T> {
     const { clock } = this.#parts;
     const startedMs = clock.monotonicMs();
@@ -102,11 +103,11 @@ class Calls {
     }
   }
 
-  async #respond(event: LambdaEvent, signal: AbortSignal): Promise<Response> {
+  async #respond(event: LambdaEvent, signal: AbortSignal): Promise<Reply> {
     try {
-      return await this.#parts.fetch(toRequest(event, signal));
+      return await this.#parts.dispatch(new EventCall(event, signal));
     } catch (error) {
-      return toResponse(errorReply(asBrokerlessError(error)));
+      return errorReply(asBrokerlessError(error));
     }
   }
 

@@ -1,7 +1,7 @@
-/** From a response to what a Lambda answers in one piece. */
+/** From a reply to what a Lambda answers in one piece. */
 import { BrokerlessError } from "../../base/errors.ts";
+import type { Reply, ReplyBody } from "../call.ts";
 import { errorReply } from "../errors.ts";
-import { toResponse } from "../fetch.ts";
 import { formatCount } from "../limits.ts";
 import { CARRIED_BYTES } from "./event.ts";
 
@@ -17,49 +17,66 @@ export interface LambdaReply {
 export const REPLY_BYTES: number = Math.floor(CARRIED_BYTES / 4) * 3;
 
 export interface Answered {
-  readonly reply: LambdaReply;
+  readonly answer: LambdaReply;
   /** Of the body, before base64. */
   readonly sizeBytes: number;
 }
 
 /**
- * Reads a response whole. One that does not fit, or has no end, is answered with an error that names the way out:
+ * Reads a reply whole. One that does not fit, or has no end, is answered with an error that names the way out:
  * `streamUrl`, where there is one.
  */
-export async function toLambdaReply(response: Response, method: string, streamUrl: string | undefined): Promise<Answered> {
-  if (isEventStream(response)) {
-    await response.body?.cancel();
-    return await toLambdaReply(toResponse(errorReply(noEvents(streamUrl))), method, streamUrl);
+export async function toLambdaReply(reply: Reply, method: string, streamUrl: string | undefined): Promise<Answered> {
+  if (isEventStream(reply)) {
+    await abandon(reply.body);
+    return await toLambdaReply(errorReply(noEvents(streamUrl)), method, streamUrl);
   }
-  const bytes = await wholeBody(response);
-  if (bytes === undefined) {
-    const error = replyTooLarge(method, response.status, streamUrl);
-    return await toLambdaReply(toResponse(errorReply(error)), method, streamUrl);
-  }
-  const headers = Object.fromEntries(response.headers);
+  const bytes = await wholeBody(reply.body, method);
+  if (bytes === undefined)
+    return await toLambdaReply(errorReply(replyTooLarge(method, reply.status, streamUrl)), method, streamUrl);
   return {
     // Base64 whatever it is: text would grow by its escapes, and by how much cannot be said before.
-    reply: { statusCode: response.status, headers, body: bytes.toString("base64"), isBase64Encoded: bytes.byteLength > 0 },
+    answer: {
+      statusCode: reply.status,
+      headers: reply.headers,
+      body: bytes.toString("base64"),
+      isBase64Encoded: bytes.byteLength > 0,
+    },
     sizeBytes: bytes.byteLength,
   };
 }
 
-function isEventStream(response: Response): boolean {
-  return response.headers.get("content-type")?.startsWith("text/event-stream") === true;
+function isEventStream({ headers }: Reply): boolean {
+  return headers["content-type"]?.startsWith("text/event-stream") === true;
 }
 
 /** Undefined when it is larger than an answer can be. */
-async function wholeBody(response: Response): Promise<Buffer | undefined> {
-  if (response.body === null) return Buffer.alloc(0);
+async function wholeBody(body: ReplyBody, method: string): Promise<Buffer | undefined> {
+  if (body === null || method === "HEAD") {
+    await abandon(body);
+    return Buffer.alloc(0);
+  }
   const pieces: Uint8Array[] = [];
   let sizeBytes = 0;
-  // Leaving the loop cancels the rest.
-  for await (const piece of response.body as unknown as AsyncIterable<Uint8Array>) {
+  // Leaving the loop ends the source.
+  for await (const piece of piecesOf(body)) {
     sizeBytes += piece.byteLength;
     if (sizeBytes > REPLY_BYTES) return undefined;
     pieces.push(piece);
   }
   return Buffer.concat(pieces, sizeBytes);
+}
+
+/** The body of a reply as what it is sent as. */
+export function piecesOf(body: Exclude<ReplyBody, null>): AsyncIterable<Uint8Array> | readonly Uint8Array[] {
+  if (typeof body === "string") return [Buffer.from(body)];
+  return body instanceof Uint8Array ? [body] : body;
+}
+
+/** Ends a source that nobody will read. */
+export async function abandon(body: ReplyBody): Promise<void> {
+  if (body === null || typeof body === "string" || body instanceof Uint8Array) return;
+  await body[Symbol.asyncIterator]().return?.();
 }
 
 function streamingUrl(streamUrl: string | undefined): string {

@@ -1,4 +1,6 @@
-/** From a response to a stream that Lambda sends on as it is written. */
+/** From a reply to a stream that Lambda sends on as it is written. */
+import type { Reply } from "../call.ts";
+import { abandon, piecesOf } from "./reply.ts";
 
 export interface StreamHead {
   readonly statusCode: number;
@@ -14,15 +16,16 @@ export interface ResponseSink {
 }
 
 /**
- * Sends a response at the speed of its reader and resolves with the bytes of its body when all is handed over. `gone` is
+ * Sends a reply at the speed of its reader and resolves with the bytes of its body when all is handed over. `gone` is
  * called when the reader has left. Throws what the source throws: Lambda then cuts the stream, and the reader sees it.
  */
 export async function sendStream(
-  response: Response,
+  reply: Reply,
+  method: string,
   open: (head: StreamHead) => ResponseSink,
   gone: () => void,
 ): Promise<number> {
-  const sink = open({ statusCode: response.status, headers: Object.fromEntries(response.headers) });
+  const sink = open({ statusCode: reply.status, headers: reply.headers });
   let open_ = true;
   const leave = (): void => {
     if (!open_) return;
@@ -33,9 +36,11 @@ export async function sendStream(
   sink.once("error", leave);
   let sizeBytes = 0;
   // Lambda sends status and headers with the first write; without one they are lost.
-  if (response.body === null) sink.write("");
-  else {
-    for await (const piece of response.body as unknown as AsyncIterable<Uint8Array>) {
+  if (reply.body === null || method === "HEAD") {
+    sink.write("");
+    await abandon(reply.body);
+  } else {
+    for await (const piece of piecesOf(reply.body)) {
       if (!open_) break;
       sizeBytes += piece.byteLength;
       if (!sink.write(piece)) await drained(sink);

@@ -18,7 +18,8 @@ export async function ourCluster(exchange: Exchange): Promise<string> {
 }
 
 export async function linksOf(exchange: Exchange): Promise<Links> {
-  return new Links(exchange.call.origin, await ourCluster(exchange));
+  const { origin, base } = exchange.call;
+  return new Links(origin + base, await ourCluster(exchange));
 }
 
 export function clusterOperations(): Operation[] {

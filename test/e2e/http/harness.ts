@@ -1,6 +1,8 @@
 /** A real server over a real log over the memory storage, and the few words that the tests say to it. */
 import { connect } from "node:net";
+import type { HttpApp } from "../../../lib/http/app.ts";
 import { createHttpApp, type Limits } from "../../../lib/http/index.ts";
+import { apiHandler } from "../../../lib/http/lambda/handler.ts";
 import { nodeCodecs } from "../../../lib/kafka/codecs/node.ts";
 import { encodeBatch, type RecordInput } from "../../../lib/kafka/index.ts";
 import { createLog, type LogApi } from "../../../lib/log/index.ts";
@@ -22,7 +24,7 @@ export interface TestServer {
   readonly log: LogApi;
   readonly metrics: ProcessMetrics;
   readonly internalErrors: unknown[];
-  /** `fetch` as if called by Lambda: no server between. */
+  /** As if called by Lambda: no server between. */
   readonly lambda: (path: string, init?: RequestInit) => Promise<Response>;
   readonly v3: string;
   readonly stopping: AbortController;
@@ -78,7 +80,7 @@ export async function startTestServer(options: TestServerOptions = {}): Promise<
     metrics,
     internalErrors,
     stopping,
-    lambda: async (path, init) => app.hono.fetch(new Request(`https://api.example.com${path}`, init)),
+    lambda: (path, init) => throughLambda(app, path, init),
     v3: `${url}/v3/clusters/${clusterId}`,
     async close() {
       stopping.abort();
@@ -87,6 +89,26 @@ export async function startTestServer(options: TestServerOptions = {}): Promise<
       await storage.close();
     },
   };
+}
+
+async function throughLambda(app: HttpApp, path: string, init: RequestInit = {}): Promise<Response> {
+  const request = new Request(`https://api.example.com${path}`, init);
+  const { pathname, search, host } = new URL(request.url);
+  const handle = apiHandler({ dispatch: app.dispatch, clock: systemClock, line: () => {} });
+  const answer = await handle(
+    {
+      version: "2.0",
+      rawPath: pathname,
+      rawQueryString: search.slice(1),
+      headers: Object.fromEntries(request.headers),
+      body: Buffer.from(await request.arrayBuffer()).toString("base64"),
+      isBase64Encoded: true,
+      requestContext: { domainName: host, stage: "$default", http: { method: request.method } },
+    },
+    { awsRequestId: "r", getRemainingTimeInMillis: () => 29_000 },
+  );
+  const body = answer.body === "" ? null : Buffer.from(answer.body, "base64");
+  return new Response(body, { status: answer.statusCode, headers: answer.headers });
 }
 
 /** A JSON body to send. */

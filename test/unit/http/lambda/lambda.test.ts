@@ -1,9 +1,10 @@
 /** Lambda events in, Lambda answers out: over a real app on the memory backend. */
 import { PassThrough } from "node:stream";
 import { describe, expect, test } from "vitest";
+import type { ReplyBody } from "../../../../lib/http/call.ts";
 import { createHttpApp } from "../../../../lib/http/index.ts";
-import { CARRIED_BYTES, type HttpEvent, type LambdaEvent, pathOf, toRequest } from "../../../../lib/http/lambda/event.ts";
-import { apiHandler, type LambdaContext, streamHandler } from "../../../../lib/http/lambda/handler.ts";
+import { CARRIED_BYTES, EventCall, type HttpEvent, type LambdaEvent, pathOf } from "../../../../lib/http/lambda/event.ts";
+import { apiHandler, type LambdaContext, type LambdaParts, streamHandler } from "../../../../lib/http/lambda/handler.ts";
 import { REPLY_BYTES } from "../../../../lib/http/lambda/reply.ts";
 import { nodeCodecs } from "../../../../lib/kafka/codecs/node.ts";
 import { createLog } from "../../../../lib/log/index.ts";
@@ -37,7 +38,7 @@ function setUp() {
   const app = createHttpApp({ log, clock, ids, codecs: nodeCodecs, outlivesAnswer: false, ready: async () => {}, version: "1" });
   const lines: string[] = [];
   const parts = {
-    fetch: (request: Request) => app.hono.fetch(request),
+    dispatch: app.dispatch,
     clock,
     line: (text: string) => lines.push(text),
     streamUrl: STREAM_URL,
@@ -60,41 +61,73 @@ async function makeTopic({ log }: Set, name = "clicks"): Promise<void> {
   await log.createTopic({ name, partitions: 1 });
 }
 
-describe("a request from an event", () => {
+function replying(body: ReplyBody): LambdaParts["dispatch"] {
+  return async () => ({ status: 200, headers: {}, body, compressible: false });
+}
+
+describe("a call from an event", () => {
   const { signal } = new AbortController();
 
-  test("of format 2.0 keeps method, path, query, headers and a text body", async () => {
-    const request = toRequest(
-      httpEvent("POST", "/topics/a", { rawQueryString: "x=1&y=%20", headers: { "x-one": "1" }, body: "héllo" }),
+  test("of format 2.0 has method, path, query, headers and a text body", async () => {
+    const call = new EventCall(
+      httpEvent("POST", "/topics/a", { rawQueryString: "x=1&y=%20", headers: { "X-One": "1" }, body: "héllo" }),
       signal,
     );
-    expect(request.method).toBe("POST");
-    expect(request.url).toBe("https://api.example/topics/a?x=1&y=%20");
-    expect(request.headers.get("x-one")).toBe("1");
-    expect(request.headers.get("content-length")).toBe("6");
-    expect(await request.text()).toBe("héllo");
+    const { method, path, search, origin, base, contentLength } = call;
+    expect({ method, path, search, origin, base, contentLength }).toEqual({
+      method: "POST",
+      path: "/topics/a",
+      search: "x=1&y=%20",
+      origin: "https://api.example",
+      base: "",
+      contentLength: 6,
+    });
+    expect(call.header("x-one")).toBe("1");
+    expect(call.headerNames()).toEqual(["x-one"]);
+    expect(Buffer.from(await call.body(6)).toString()).toBe("héllo");
+    await expect(call.body(5)).rejects.toMatchObject({ code: "request_too_large" });
   });
 
   test("has the bytes of a base64 body", async () => {
     const bytes = Uint8Array.from({ length: 256 }, (_, i) => i);
     const event = httpEvent("POST", "/", { body: Buffer.from(bytes).toString("base64"), isBase64Encoded: true });
-    expect(new Uint8Array(await toRequest(event, signal).arrayBuffer())).toEqual(bytes);
+    const pieces: Uint8Array[] = [];
+    for await (const piece of new EventCall(event, signal).pieces()) pieces.push(piece);
+    expect(Buffer.concat(pieces).equals(bytes)).toBe(true);
   });
 
   test("of format 1.0 joins repeated headers and encodes the decoded query again", () => {
-    const request = toRequest(
+    const call = new EventCall(
       {
         httpMethod: "GET",
         path: "/topics",
         multiValueHeaders: { Accept: ["a/b", "c/d"], Host: ["h.example"] },
         multiValueQueryStringParameters: { q: ["a&b", "c d"] },
         body: null,
-        requestContext: { domainName: "rest.example" },
+        requestContext: { domainName: "rest.example", path: "/prod/topics" },
       },
       signal,
     );
-    expect(request.url).toBe("https://rest.example/topics?q=a%26b&q=c+d");
-    expect(request.headers.get("accept")).toBe("a/b, c/d");
+    expect([call.origin, call.base, call.path, call.search]).toEqual([
+      "https://rest.example",
+      "/prod",
+      "/topics",
+      "q=a%26b&q=c+d",
+    ]);
+    expect(call.header("accept")).toBe("a/b, c/d");
+  });
+
+  test("keeps what a gateway took off its path, for links", () => {
+    const httpBase = (rawPath: string, stage: string) =>
+      new EventCall(httpEvent("GET", rawPath, { requestContext: { stage, http: { method: "GET" } } }), signal).base;
+    expect(httpBase("/prod/topics/a", "prod")).toBe("/prod");
+    expect(httpBase("/production/a", "prod")).toBe("");
+    expect(httpBase("/topics", "$default")).toBe("");
+    const restBase = (path: string, asCalled?: string) =>
+      new EventCall({ httpMethod: "GET", path, requestContext: asCalled === undefined ? {} : { path: asCalled } }, signal).base;
+    expect(restBase("/topics", "/mapped/deep/topics")).toBe("/mapped/deep");
+    expect(restBase("/topics", "/topics")).toBe("");
+    expect(restBase("/topics")).toBe("");
   });
 
   test("loses the stage of its path, but not a path that only begins alike", () => {
@@ -163,14 +196,14 @@ describe("the api handler", () => {
 
   test("says of a request that was done, and whose answer is too large, that it was done", async () => {
     const { parts } = setUp();
-    const handle = apiHandler({ ...parts, fetch: () => new Response(new Uint8Array(REPLY_BYTES + 1)) });
+    const handle = apiHandler({ ...parts, dispatch: replying(new Uint8Array(REPLY_BYTES + 1)) });
     const reply = await handle(httpEvent("POST", "/topics/clicks/records"), context());
     expect(JSON.parse(Buffer.from(reply.body, "base64").toString())).toMatchObject({ outcome: "applied" });
   });
 
   test("answers exactly as much as Lambda carries", async () => {
     const { parts } = setUp();
-    const handle = apiHandler({ ...parts, fetch: () => new Response(new Uint8Array(REPLY_BYTES)) });
+    const handle = apiHandler({ ...parts, dispatch: replying(new Uint8Array(REPLY_BYTES)) });
     const reply = await handle(httpEvent("GET", "/"), context());
     expect(reply.statusCode).toBe(200);
     expect(reply.body.length).toBeLessThanOrEqual(CARRIED_BYTES);
@@ -206,9 +239,20 @@ describe("the api handler", () => {
     expect((await waiting).text).toContain("late");
   });
 
-  test("answers an event that is no HTTP request with 400", async () => {
-    const reply = await setUp().call(httpEvent("TRACE", "/"));
-    expect(reply.statusCode).toBe(400);
+  test("answers a method that is none of ours, and sends no body with HEAD", async () => {
+    const { call } = setUp();
+    const wrong = await call(httpEvent("TRACE", "/health"));
+    expect([wrong.statusCode, wrong.headers["allow"]]).toEqual([405, "GET, HEAD, OPTIONS"]);
+    const head = await call(httpEvent("HEAD", "/health"));
+    expect([head.statusCode, head.body]).toEqual([200, ""]);
+  });
+
+  test("links to where the caller finds it, with the stage", async () => {
+    const set = setUp();
+    const clusters = { httpMethod: "GET", path: "/v3/clusters" };
+    const reply = await set.call({ ...clusters, requestContext: { domainName: "rest.example", path: "/prod/v3/clusters" } });
+    expect(JSON.parse(reply.text).metadata.self).toBe("https://rest.example/prod/v3/clusters");
+    expect(JSON.parse(reply.text).data[0].metadata.self).toMatch(/^https:\/\/rest\.example\/prod\/v3\/clusters\//);
   });
 
   test("writes one line a call, with the request's id, and says which was the first", async () => {
