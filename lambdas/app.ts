@@ -8,7 +8,7 @@ import { LIMITS, line } from "./environment.ts";
 import { openGround } from "./storage.ts";
 
 export function openApp(): LambdaParts {
-  const { storage, clock, ids } = openGround();
+  const { storage, clock, ids, usage, table } = openGround();
   const log = createLog({ storage, clock, ids, codecs: nodeCodecs, doorbell: pollingDoorbell(clock) });
   const app = createHttpApp({
     log,
@@ -31,5 +31,11 @@ export function openApp(): LambdaParts {
         }),
       ),
   });
-  return { dispatch: app.dispatch, clock, line, streamUrl: process.env["BROKERLESS_STREAM_URL"] };
+  return {
+    dispatch: app.dispatch,
+    clock,
+    line,
+    facts: () => usage.takeAsMetrics(table, clock.nowMs()),
+    streamUrl: process.env["BROKERLESS_STREAM_URL"],
+  };
 }

@@ -23,6 +23,6 @@ export function scheduledJob(job: JobName): (event: unknown, context: JobContext
     const startedMs = clock.monotonicMs();
     const untilMs = startedMs + Math.max(0, context.getRemainingTimeInMillis() - LEAVE_MS);
     const report = await JOBS[job].run(ground, { untilMs, warn: (message) => write("WARN", { message }) });
-    write("INFO", { ms: Math.round(clock.monotonicMs() - startedMs), ...report });
+    write("INFO", { ms: Math.round(clock.monotonicMs() - startedMs), ...report, ...ground.usage.take() });
   };
 }

@@ -6,7 +6,7 @@ import { RetentionDays } from "aws-cdk-lib/aws-logs";
 import { Construct } from "constructs";
 import { LogFunction } from "./functions.ts";
 import { type Gateway, httpGateway, restGateway } from "./gateway.ts";
-import { Monitoring } from "./monitoring.ts";
+import { Monitoring, type ScheduledJob } from "./monitoring.ts";
 import { checkProps, type EventLogProps } from "./props.ts";
 import { startEvery } from "./schedules.ts";
 import { LogStorage } from "./storage.ts";
@@ -51,6 +51,7 @@ export class EventLog extends Construct {
     };
 
     const functions: Record<string, LogFunction> = {};
+    const jobs: Record<string, ScheduledJob> = {};
     if (props.stream !== false) {
       functions["Stream"] = new LogFunction(this, "Stream", {
         ...shared,
@@ -87,7 +88,7 @@ export class EventLog extends Construct {
         environment,
         job: job.id === "Sweep" ? "sweeper" : "job",
       });
-      functions[job.id] = one;
+      jobs[job.id] = { function: one, every: job.every };
       startEvery(one, job.every, props.api === "rest" ? "rule" : "schedule");
     }
     const gateway = props.api === "rest" ? restGateway : httpGateway;
@@ -101,6 +102,7 @@ export class EventLog extends Construct {
     this.apiUrl = this.#gateway.url;
     new Monitoring(this, "Monitoring", {
       functions,
+      jobs,
       gateway: this.#gateway,
       storage: this.storage,
       alarmActions: props.alarmActions ?? [],

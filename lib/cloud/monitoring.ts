@@ -7,6 +7,7 @@ import {
   GraphWidget,
   type IAlarmAction,
   type IMetric,
+  MathExpression,
   Metric,
   Stats,
   TreatMissingData,
@@ -16,14 +17,24 @@ import type { LogFunction } from "./functions.ts";
 import type { Gateway } from "./gateway.ts";
 import type { LogStorage } from "./storage.ts";
 
+export interface ScheduledJob {
+  readonly function: LogFunction;
+  readonly every: Duration;
+}
+
 export interface MonitoringProps {
+  /** Those that callers start. */
   readonly functions: Readonly<Record<string, LogFunction>>;
+  /** Those that schedules start. */
+  readonly jobs: Readonly<Record<string, ScheduledJob>>;
   readonly gateway: Gateway;
   readonly storage: LogStorage;
   readonly alarmActions: readonly IAlarmAction[];
   readonly dashboard: boolean;
 }
 
+/** Shorter ones would tell of every hiccup. */
+const LEAST_JOB_PERIOD_MINUTES = 5;
 const EVERY = { period: Duration.minutes(1), statistic: Stats.SUM };
 
 export class Monitoring extends Construct {
@@ -55,6 +66,7 @@ export class Monitoring extends Construct {
         `Lambda refuses calls of the ${name} function: raise maxConcurrency or the account's limit.`,
       );
     }
+    for (const [name, job] of Object.entries(props.jobs)) this.#watchJob(name, job, props.alarmActions);
     alarm(
       "ApiServerErrors",
       gateway.serverErrors.with(EVERY),
@@ -65,7 +77,40 @@ export class Monitoring extends Construct {
     if (props.dashboard) this.#show(props);
   }
 
-  #show({ functions, gateway, storage }: MonitoringProps): void {
+  /**
+   * A job that fails tries again at its next time, so one failure is nothing; and one that no longer runs at all has no failures.
+   * Both are told from Lambda's own metrics, which cost nothing and are there (or missing) whatever our code does.
+   */
+  #watchJob(name: string, { function: { lambda }, every }: ScheduledJob, actions: readonly IAlarmAction[]): void {
+    const period = Duration.minutes(Math.max(LEAST_JOB_PERIOD_MINUTES, every.toMinutes()));
+    const sum = { period, statistic: Stats.SUM };
+    const failures = new Alarm(this, `${name}Failures`, {
+      metric: lambda.metricErrors(sum),
+      threshold: 1,
+      evaluationPeriods: 3,
+      datapointsToAlarm: 2,
+      comparisonOperator: ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
+      treatMissingData: TreatMissingData.NOT_BREACHING,
+      alarmDescription: `The ${name} job fails again and again; its log group has the cause. What it does is left undone meanwhile.`,
+    });
+    const age = new Alarm(this, `${name}Age`, {
+      metric: new MathExpression({
+        expression: "runs - failures",
+        label: `${name}: runs that succeeded`,
+        period,
+        usingMetrics: { runs: lambda.metricInvocations(sum), failures: lambda.metricErrors(sum) },
+      }),
+      threshold: 1,
+      evaluationPeriods: 3,
+      comparisonOperator: ComparisonOperator.LESS_THAN_THRESHOLD,
+      // Not to run at all is what this alarm is for.
+      treatMissingData: TreatMissingData.BREACHING,
+      alarmDescription: `The ${name} job has not succeeded for ${3 * period.toMinutes()} minutes: is its schedule on, and does it end in time?`,
+    });
+    for (const made of [failures, age]) made.addAlarmAction(...actions);
+  }
+
+  #show({ functions, jobs, gateway, storage }: MonitoringProps): void {
     const graph = (title: string, ...left: IMetric[]): GraphWidget => new GraphWidget({ title, left, width: 8 });
     const dashboard = new Dashboard(this, "Dashboard", { defaultInterval: Duration.hours(3) });
     dashboard.addWidgets(
@@ -73,7 +118,8 @@ export class Monitoring extends Construct {
       graph("Refused and failed", gateway.clientErrors, gateway.serverErrors),
       graph("Latency p99", gateway.latencyP99),
     );
-    for (const [name, { lambda }] of Object.entries(functions)) {
+    const all = { ...functions, ...Object.fromEntries(Object.entries(jobs).map(([name, job]) => [name, job.function])) };
+    for (const [name, { lambda }] of Object.entries(all)) {
       dashboard.addWidgets(
         graph(`${name}: calls`, lambda.metricInvocations(EVERY), lambda.metricErrors(EVERY), lambda.metricThrottles(EVERY)),
         graph(

@@ -268,18 +268,50 @@ describe("the gateway of an event log", () => {
 });
 
 describe("what an event log tells people", () => {
-  test("is an alarm on errors and throttles of each function, of the API and of the table", () => {
-    const metrics = prod
-      .all("AWS::CloudWatch::Alarm")
-      .map(({ properties }) => `${properties["Namespace"]} ${properties["MetricName"]}`);
+  const alarms = (): Properties[] => prod.all("AWS::CloudWatch::Alarm").map(({ properties }) => properties);
+  const jobs = prod.all("AWS::Scheduler::Schedule").map(({ id }) => id.replace(/^Log|Schedule[0-9A-F]{8}$/g, ""));
+
+  test("is an alarm on errors and throttles of what callers start, of the API and of the table", () => {
+    const metrics = alarms()
+      .filter(({ TreatMissingData, Period }) => TreatMissingData === "notBreaching" && Period === 60)
+      .map(({ Namespace, MetricName }) => `${Namespace} ${MetricName}`);
     expect(metrics.toSorted()).toEqual([
       "AWS/ApiGateway 5xx",
       "AWS/DynamoDB ReadThrottleEvents",
       "AWS/DynamoDB WriteThrottleEvents",
-      ...Array.from({ length: 5 }, () => "AWS/Lambda Errors"),
-      ...Array.from({ length: 5 }, () => "AWS/Lambda Throttles"),
+      "AWS/Lambda Errors",
+      "AWS/Lambda Errors",
+      "AWS/Lambda Throttles",
+      "AWS/Lambda Throttles",
     ]);
-    for (const { properties } of prod.all("AWS::CloudWatch::Alarm")) expect(properties["TreatMissingData"]).toBe("notBreaching");
+  });
+
+  test("is an alarm for each scheduled job that fails, over at least two of its runs", () => {
+    expect(jobs.length).toBeGreaterThanOrEqual(3);
+    for (const job of jobs) {
+      const { properties } =
+        prod.all("AWS::CloudWatch::Alarm").find(({ id }) => id.startsWith(`LogMonitoring${job}Failures`)) ?? {};
+      expect(properties, job).toMatchObject({ MetricName: "Errors", EvaluationPeriods: 3, DatapointsToAlarm: 2 });
+      expect(properties?.["Period"], job).toBeGreaterThanOrEqual(300);
+    }
+  });
+
+  test("is an alarm for each scheduled job that has not succeeded for long, also where it does not run at all", () => {
+    for (const job of jobs) {
+      const { properties } = prod.all("AWS::CloudWatch::Alarm").find(({ id }) => id.startsWith(`LogMonitoring${job}Age`)) ?? {};
+      expect(properties, job).toMatchObject({
+        TreatMissingData: "breaching",
+        ComparisonOperator: "LessThanThreshold",
+        Threshold: 1,
+        EvaluationPeriods: 3,
+      });
+      const metrics = properties?.["Metrics"] as { Expression?: string; MetricStat?: { Metric: { MetricName: string } } }[];
+      expect(
+        metrics.flatMap(({ Expression, MetricStat }) => Expression ?? MetricStat?.Metric.MetricName).toSorted(),
+        job,
+      ).toEqual(["Errors", "Invocations", "runs - failures"]);
+    }
+    expect(alarms()).toHaveLength(7 + 2 * jobs.length);
   });
 
   test("is a dashboard, except in dev", () => {

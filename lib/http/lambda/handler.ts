@@ -12,6 +12,8 @@ export interface LambdaParts {
   readonly clock: Clock;
   /** Takes one line, without its end. */
   readonly line: (text: string) => void;
+  /** Further fields of a call's line, asked for at its end. */
+  readonly facts?: () => Readonly<Record<string, unknown>>;
   /** Where long answers can be had, for errors to name. */
   readonly streamUrl?: string | undefined;
 }
@@ -115,6 +117,6 @@ class Calls {
     const timestamp = new Date(this.#parts.clock.nowMs()).toISOString();
     const level = "error" in more ? "ERROR" : "INFO";
     const line = { timestamp, level, requestId: awsRequestId, method: methodOf(event), path: pathOf(event).slice(0, 512) };
-    this.#parts.line(JSON.stringify({ ...line, ...more }));
+    this.#parts.line(JSON.stringify({ ...line, ...more, ...this.#parts.facts?.() }));
   }
 }
