@@ -2,6 +2,7 @@
 import { type Command, Option } from "commander";
 import { Brokerless } from "../client/index.ts";
 import { nodeCodecs } from "../kafka/codecs/node.ts";
+import { type SigningFlags, signingFor } from "./aws-signing.ts";
 import type { Io } from "./io.ts";
 import type { Output } from "./ui/output.ts";
 import { httpUrl } from "./values/parsers.ts";
@@ -14,7 +15,7 @@ export interface Context {
 
 export const DEFAULT_URL = "http://127.0.0.1:8080";
 
-export interface ServerOptions {
+export interface ServerOptions extends SigningFlags {
   readonly url: string;
   readonly token?: string;
 }
@@ -29,9 +30,13 @@ export function withServer(command: Command, io: Io): Command {
     )
     .addOption(
       new Option("--token <token>", "sent to the server as bearer token; better in BROKERLESS_TOKEN, where ps does not show it"),
-    );
+    )
+    .option("--sigv4", "sign requests for AWS's IAM; done by itself where the host is API Gateway's or a Function URL's")
+    .option("--no-sigv4", "do not sign")
+    .option("--region <region>", "to sign for; else what the host says, or AWS_REGION");
 }
 
-export function connect({ url, token }: ServerOptions, { io }: Context): Brokerless {
-  return new Brokerless({ url, token: token ?? io.env["BROKERLESS_TOKEN"], codecs: nodeCodecs });
+export function connect({ url, token, ...signing }: ServerOptions, { io }: Context): Brokerless {
+  const bearer = token ?? io.env["BROKERLESS_TOKEN"];
+  return new Brokerless({ url, token: bearer, codecs: nodeCodecs, fetch: signingFor(url, bearer, signing, io.env) });
 }

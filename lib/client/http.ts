@@ -75,6 +75,8 @@ export function createHttp(options: HttpOptions): Http {
         response = await call(request, limit.signal);
         text = await response.text();
       } catch (cause) {
+        // A `fetch` that was handed in knows better.
+        if (cause instanceof BrokerlessError) throw cause;
         throw lostRequest(request, baseUrl, cause, limit.isOver ? timeoutMs : undefined);
       } finally {
         limit.clear();
@@ -95,6 +97,7 @@ export function createHttp(options: HttpOptions): Http {
         if (response.ok) return response;
         text = await response.text();
       } catch (cause) {
+        if (cause instanceof BrokerlessError) throw cause;
         throw lostRequest(request, baseUrl, cause, undefined);
       }
       throw errorOfReply(response.status, response.headers, text, isReadOnly(request));
