@@ -8,7 +8,7 @@
 import { ULID_LAST, ULID_ZERO } from "../../base/ulid.ts";
 import type { Check, Item, Key, Table } from "../../ports/index.ts";
 import { isRefusal } from "../storage-errors.ts";
-import { FORMAT_VERSION } from "./format.ts";
+import { checkFormat, FORMAT_VERSION } from "./format.ts";
 import { partitionKey } from "./head.ts";
 
 export function fenceKey(topicId: string, partition: number): Key {
@@ -44,6 +44,11 @@ export async function raiseFence(table: Table, topicId: string, partition: numbe
     });
     await raiseFence(table, topicId, partition, objectId);
   }
+}
+
+export function decodeFence(item: Item): Uint8Array {
+  checkFormat(item, "a fence");
+  return item["f"] as Uint8Array;
 }
 
 /** Holds while this object may still be put into the index. */

@@ -16,10 +16,15 @@ import { partitionName } from "./head.ts";
 /** Marks are spread over this many partition keys. */
 export const WORK_SHARDS = 8;
 
-export function workKey(topicId: string, partition: number): Key {
+/** The shard of a partition's marks. */
+export function shardOf(topicId: string, partition: number): number {
   let hash = partition;
   for (let i = 0; i < topicId.length; i++) hash = (hash * 31 + topicId.charCodeAt(i)) | 0;
-  return { pk: `WORK#${(hash >>> 0) % WORK_SHARDS}`, sk: partitionName(topicId, partition) };
+  return (hash >>> 0) % WORK_SHARDS;
+}
+
+export function workKey(topicId: string, partition: number): Key {
+  return { pk: `WORK#${shardOf(topicId, partition)}`, sk: partitionName(topicId, partition) };
 }
 
 export function markWork(topicId: string, partition: number): Update {

@@ -1,5 +1,6 @@
 /** The jobs by name, with how often each is due. */
 import { type JobParts, type JobReport, type JobRun, mayGoOn } from "./job.ts";
+import { merge } from "./merge-topics.ts";
 import { ROLL_POLICY } from "./plan-roll.ts";
 import { retain } from "./retain-topics.ts";
 import { type RollReport, rollPartition } from "./roll.ts";
@@ -7,7 +8,7 @@ import { sweep } from "./sweep/index.ts";
 import { markedPartitions } from "./work.ts";
 
 export type { JobParts, JobReport, JobRun };
-export { retain, sweep };
+export { merge, retain, sweep };
 
 /** Ten times as long as a write can be under way: what is older and has no ref is left over. */
 const SWEEP_GRACE_MS = 600_000;
@@ -20,6 +21,7 @@ export interface Job {
 
 export const JOBS = {
   roll: { everyMs: 60_000, run: (parts: JobParts, run: JobRun) => roll({ ...parts, policy: ROLL_POLICY }, run) },
+  merge: { everyMs: 300_000, run: merge },
   retain: { everyMs: 300_000, run: (parts: JobParts, run: JobRun) => retain({ ...parts, graceMs: ROLL_POLICY.graceMs }, run) },
   sweep: { everyMs: 900_000, run: (parts: JobParts, run: JobRun) => sweep({ ...parts, graceMs: SWEEP_GRACE_MS }, run) },
 } as const satisfies Readonly<Record<string, Job>>;

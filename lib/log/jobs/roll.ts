@@ -4,27 +4,28 @@
  * Steps, and what a crash between them leaves:
  * 1. note where keyed requests ended up (their claims may still be open); then: notes that agree with the runs;
  * 2. put the object, under an id of its own; then: an object that no index names, which the sweeper takes;
- * 3. in one transaction put the segment and delete the runs, on condition that each run is still there and that the
- *    fence is below the object's id; then: blobs that no index names;
+ * 3. in one transaction put the segment and delete the runs, on condition that each run is still there (`swap.ts`), and mark
+ *    the partition for the merger and compaction; then: blobs that no index names;
  * 4. delete the blobs that belong to this partition alone and of which no ref is left;
  * 5. delete the mark in `WORK#`, at the counter that was read before the runs were.
  *
  * Two rollers at once: the transaction of one of them finds its runs gone and is refused.
  */
 import { batchHeaders } from "../../kafka/index.ts";
-import type { Bucket, Check, Table, Write } from "../../ports/index.ts";
-import { belowFence, fenceKey, openFence } from "../items/fence.ts";
+import type { Table, Write } from "../../ports/index.ts";
 import { decodeHead, headKey, partitionKey, partitionName } from "../items/head.ts";
 import { runRange } from "../items/run.ts";
-import { encodeSegment, IndexBuilder, type Segment, segmentKey, segmentObject } from "../items/segment.ts";
+import { type Segment, segmentObject } from "../items/segment.ts";
+import { IndexBuilder } from "../items/segment-index.ts";
+import { markTidy } from "../items/tidy.ts";
 import { workKey } from "../items/work.ts";
 import { assemble } from "../read/assemble.ts";
 import { type LocatedRef, refsOfRun, sliceOf } from "../read/locate.ts";
-import { INDEX_INTERVAL_BYTES } from "../read/segment-bytes.ts";
 import { isRefusal } from "../storage-errors.ts";
 import { type JobParts, type JobReport, type JobRun, mayGoOn } from "./job.ts";
 import { deleteBlobs, noteClaimed } from "./leaving.ts";
 import { planRoll, type RollableRun, type RollPolicy } from "./plan-roll.ts";
+import { objectId, swapIn } from "./swap.ts";
 
 interface RollParts extends JobParts {
   readonly policy: RollPolicy;
@@ -114,13 +115,13 @@ async function rollRuns(
   partition: number,
   runs: readonly RollableRun[],
 ): Promise<Segment | undefined> {
-  const { storage, ids, clock } = parts;
+  const { storage, clock } = parts;
   const { table, bucket } = storage;
   const refs = runs.flatMap((run) => run.refs);
   const blobs = await storage.blobs.read(refs.map(sliceOf));
   const base = (refs[0] as LocatedRef).base;
   const last = (refs.at(-1) as LocatedRef).end - 1;
-  const index = new IndexBuilder(base, INDEX_INTERVAL_BYTES);
+  const index = new IndexBuilder(base);
   const pieces: Uint8Array[] = [];
   let sizeBytes = 0;
   for (const [i, located] of refs.entries()) {
@@ -133,45 +134,14 @@ async function rollRuns(
   }
   const leaving = runs.flatMap((run) => [...run.passed, ...run.refs]);
   await noteClaimed(table, clock, topicId, partition, leaving);
-  const segment: Segment = { id: ids.ulid(), base, last, sizeBytes, maxTimestampMs: index.maxTimestampMs, index: index.bytes() };
+  const id = await objectId(parts, topicId, partition);
+  const segment: Segment = { id, base, last, sizeBytes, maxTimestampMs: index.maxTimestampMs, index: index.bytes() };
   await bucket.put(segmentObject(topicId, partition, segment), pieces);
-  if (!(await replaceRuns(table, bucket, topicId, partition, runs, segment))) return undefined;
+  const gone = runs.map(({ key, runBase }): Write => ({ op: "delete", key, when: [{ path: "b", is: "=", value: runBase }] }));
+  const others = [...gone, markTidy(topicId, partition)];
+  if (!(await swapIn(parts, topicId, partition, { segment, when: { item: "absent" }, others }))) return undefined;
   await deleteBlobs(storage, topicId, partition, leaving);
   return segment;
-}
-
-/** The transaction. False when it was refused: nothing will ever name the object then, so it is deleted. */
-async function replaceRuns(
-  table: Table,
-  bucket: Bucket,
-  topicId: string,
-  partition: number,
-  runs: readonly RollableRun[],
-  segment: Segment,
-): Promise<boolean> {
-  const fence = belowFence(topicId, partition, segment.id);
-  const ops: (Write | Check)[] = [
-    { op: "put", key: segmentKey(topicId, partition, segment.last), item: encodeSegment(segment), when: [{ item: "absent" }] },
-    ...runs.map(({ key, runBase }): Write => ({ op: "delete", key, when: [{ path: "b", is: "=", value: runBase }] })),
-    fence,
-  ];
-  for (let attempt = 0; attempt < 2; attempt++) {
-    try {
-      await table.atomically(ops);
-      return true;
-    } catch (error) {
-      if (!isRefusal(error)) throw error;
-      const missingFence = error.index === ops.length - 1 && error.item === undefined;
-      if (!missingFence) break;
-      await table
-        .write({ op: "put", key: fenceKey(topicId, partition), item: openFence(), when: [{ item: "absent" }] })
-        .catch((again) => {
-          if (!isRefusal(again)) throw again;
-        });
-    }
-  }
-  await bucket.delete([segmentObject(topicId, partition, segment)]);
-  return false;
 }
 
 async function unmark(table: Table, topicId: string, partition: number, counter: number): Promise<void> {

@@ -1,7 +1,7 @@
 /** Offsets by time (KIP-79, KIP-734), exact to the record: refs tell which bytes can hold it, records decide. */
 import { BrokerlessError } from "../../base/errors.ts";
 import { batchHeaders, type Codecs, forEachRecord } from "../../kafka/index.ts";
-import { offsetOfTime } from "../items/segment.ts";
+import { offsetOfTime } from "../items/segment-index.ts";
 import { unknownTopic } from "../topics.ts";
 import type { OffsetAnswer, Topic } from "../types.ts";
 import type { Located } from "./locate.ts";

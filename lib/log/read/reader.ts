@@ -16,9 +16,9 @@ import { segmentBytes } from "./segment-bytes.ts";
 
 /** How often a read looks again when the index moves under it. */
 const LOOKS = 8;
-/** Runs and segments asked for in one query. */
+/** Runs and segments asked for in one query. A segment's item has up to 28 KiB. */
 const RUNS_MOST = 64;
-const SEGMENTS_MOST = 4;
+const SEGMENTS_MOST = 2;
 
 export interface ReaderParts {
   readonly storage: Storage;

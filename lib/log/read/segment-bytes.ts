@@ -2,15 +2,13 @@
 import { BrokerlessError } from "../../base/errors.ts";
 import { BATCH_OVERHEAD_BYTES, batchSizeOf, readBatchHeader } from "../../kafka/index.ts";
 import type { Bucket } from "../../ports/index.ts";
-import { positionOf, type Segment } from "../items/segment.ts";
+import type { Segment } from "../items/segment.ts";
+import { positionsAround } from "../items/segment-index.ts";
 import type { Assembled } from "./assemble.ts";
 
-/** Batches lie about this far apart in the sparse index. */
-export const INDEX_INTERVAL_BYTES = 65_536;
-
 /**
- * Whole batches of a segment from the one that holds `offset`, the first whatever its size and then as many as stay
- * within `maxBytes`. Undefined when the object is not there. One get, or two where the first batch is larger than asked
+ * Whole batches of a segment from the one that holds `offset`, or the first one after it where it was compacted away: the
+ * first whatever its size and then as many as stay within `maxBytes`. Undefined when the object is not there. One get, or two where the first batch is larger than asked
  * for. Throws `corrupt_record` when the object does not hold what the index says.
  */
 export async function segmentBytes(
@@ -20,8 +18,8 @@ export async function segmentBytes(
   offset: number,
   maxBytes: number,
 ): Promise<Assembled | undefined> {
-  const from = positionOf(segment, offset);
-  let to = Math.min(segment.sizeBytes, from + maxBytes + INDEX_INTERVAL_BYTES);
+  const { from, to: before } = positionsAround(segment, offset);
+  let to = Math.min(segment.sizeBytes, before + maxBytes);
   for (;;) {
     const bytes = await bucket.get(key, { from, to });
     if (bytes === undefined) return undefined;
@@ -30,7 +28,7 @@ export async function segmentBytes(
     if (typeof found !== "number") return found;
     // The batch that is wanted ends beyond what was read.
     if (to === segment.sizeBytes) throw damaged(key, `ends before offset ${offset}`);
-    to = Math.min(segment.sizeBytes, Math.max(from + found, to + INDEX_INTERVAL_BYTES));
+    to = Math.min(segment.sizeBytes, from + found + maxBytes);
   }
 }
 

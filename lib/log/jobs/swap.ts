@@ -1,0 +1,56 @@
+/**
+ * Putting a segment into the index in the place of what it was made of: one transaction, on condition that all of that is
+ * still there as it was read, and that the fence is below the segment's object. So of two jobs that work on the same, one is
+ * refused; and an object that the sweeper has judged is not referred to afterwards.
+ */
+import type { Check, Condition, Table, Write } from "../../ports/index.ts";
+import { StorageError } from "../../ports/index.ts";
+import { belowFence, decodeFence, fenceKey, openFence } from "../items/fence.ts";
+import { encodeSegment, type Segment, segmentKey, segmentObject } from "../items/segment.ts";
+import { isRefusal } from "../storage-errors.ts";
+import type { JobParts } from "./job.ts";
+
+/** The most that one transaction takes beside the segment, a mark and the fence. */
+export const SWAPPED_MOST = 96;
+
+/** An id for a new object, above the fence whatever the clock says. The fence is there afterwards. */
+export async function objectId({ storage: { table }, ids }: JobParts, topicId: string, partition: number): Promise<Uint8Array> {
+  return ids.ulid(await readFence(table, topicId, partition));
+}
+
+async function readFence(table: Table, topicId: string, partition: number): Promise<Uint8Array> {
+  const key = fenceKey(topicId, partition);
+  const item = await table.get(key);
+  if (item !== undefined) return decodeFence(item);
+  try {
+    await table.write({ op: "put", key, item: openFence(), when: [{ item: "absent" }] });
+  } catch (error) {
+    if (!isRefusal(error) || error.item === undefined) throw error;
+    return decodeFence(error.item);
+  }
+  return decodeFence(openFence());
+}
+
+export interface Swap {
+  readonly segment: Segment;
+  /** Of the item that the segment's key has by now. */
+  readonly when: Condition;
+  /** Takes the rest of what it was made of out of the index. */
+  readonly others: readonly (Write | Check)[];
+}
+
+/** False when it was refused: nothing will ever name the object then, so it is deleted. Throws `StorageError`. */
+export async function swapIn({ storage }: JobParts, topicId: string, partition: number, swap: Swap): Promise<boolean> {
+  const { segment, when, others } = swap;
+  const put: Write = { op: "put", key: segmentKey(topicId, partition, segment.last), item: encodeSegment(segment), when: [when] };
+  try {
+    await storage.table.atomically([put, ...others, belowFence(topicId, partition, segment.id)]);
+    return true;
+  } catch (error) {
+    // Where the outcome is unknown the object stays: the index may name it, and the sweeper looks.
+    if (!(error instanceof StorageError) || error.outcome === "unknown") throw error;
+    await storage.bucket.delete([segmentObject(topicId, partition, segment)]);
+    if (!isRefusal(error)) throw error;
+    return false;
+  }
+}
