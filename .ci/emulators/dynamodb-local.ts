@@ -4,7 +4,8 @@
  */
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { CACHE, type Emulator, freePort, run, serveUntilStopped, startEmulator } from "./process.ts";
+import { CACHE, installOnce } from "./cache.ts";
+import { type Emulator, freePort, run, serveUntilStopped, startEmulator } from "./process.ts";
 
 const VERSION = "3.1.0";
 const POM = `<project xmlns="http://maven.apache.org/POM/4.0.0">
@@ -16,30 +17,31 @@ const POM = `<project xmlns="http://maven.apache.org/POM/4.0.0">
 </project>
 `;
 
-/** Is there what it needs? */
-export async function canRunDynamodbLocal(): Promise<boolean> {
-  try {
-    await Promise.all([run("java", ["-version"], CACHE), run("mvn", ["-version"], CACHE)]);
-    return true;
-  } catch {
-    return false;
+/** What keeps it from running here; undefined where it can. */
+export async function whyNoDynamodbLocal(): Promise<string | undefined> {
+  for (const command of ["java", "mvn"]) {
+    const found = await run(command, ["-version"], CACHE).catch(() => undefined);
+    if (found === undefined) return `there is no ${command}`;
+    const java = /version "(\d+)/.exec(found)?.[1];
+    if (command === "java" && Number(java) < 17) return `it needs Java 17 or newer; this is ${java}`;
   }
+  return undefined;
 }
 
 /** Answers the class path. */
-async function install(): Promise<string> {
+export async function installDynamodbLocal(): Promise<string> {
   const folder = join(CACHE, `dynamodb-local-${VERSION}`);
-  const pathFile = join(folder, "class-path.txt");
-  const known = await readFile(pathFile, "utf8").catch(() => "");
-  if (known !== "") return known;
-  await mkdir(folder, { recursive: true });
-  await writeFile(join(folder, "pom.xml"), POM);
-  await run("mvn", ["-q", "-B", "dependency:build-classpath", "-Dmdep.outputFile=class-path.txt"], folder);
+  const pathFile = await installOnce(folder, join(folder, "class-path.txt"), async (into) => {
+    await mkdir(into, { recursive: true });
+    await writeFile(join(into, "pom.xml"), POM);
+    const args = ["-q", "-B", "dependency:build-classpath", "-Dmdep.outputFile=class-path.txt"];
+    await run("mvn", args, into, { tries: 2 });
+  });
   return readFile(pathFile, "utf8");
 }
 
 export async function startDynamodbLocal(port = 0): Promise<Emulator> {
-  const classPath = await install();
+  const classPath = await installDynamodbLocal();
   const at = port === 0 ? await freePort() : port;
   const main = "software.amazon.dynamodb.services.local.main.ServerRunner";
   return startEmulator({

@@ -2,31 +2,20 @@
  * MiniStack, an emulator of AWS in Python, without Docker: `node .ci/emulators/ministack.ts [port]`. Installed once, into
  * a virtual environment in node_modules/.cache. Needs python3 (3.10 or newer) with venv.
  */
-import { access, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { CACHE, type Emulator, freePort, ROOT, run, serveUntilStopped, startEmulator } from "./process.ts";
+import { CACHE, installOnce } from "./cache.ts";
+import { type Emulator, freePort, ROOT, run, serveUntilStopped, startEmulator } from "./process.ts";
+import { findPython, makeVenv } from "./python.ts";
 
 const VERSION = "1.5.33";
 
 async function install(): Promise<string> {
   const folder = join(CACHE, `ministack-${VERSION}`);
-  const command = join(folder, "bin/ministack");
-  const isThere = await access(command).then(
-    () => true,
-    () => false,
-  );
-  if (isThere) return command;
-  await rm(folder, { recursive: true, force: true });
-  try {
-    await run("python3", ["-m", "venv", folder], CACHE);
-    await run(join(folder, "bin/pip"), ["install", "--quiet", "--disable-pip-version-check", `ministack==${VERSION}`], CACHE);
-  } catch (error) {
-    // Half of it must not be taken for the whole next time.
-    await rename(folder, `${folder}.failed`).catch(() => undefined);
-    await rm(`${folder}.failed`, { recursive: true, force: true });
-    throw error;
-  }
-  return command;
+  return installOnce(folder, join(folder, "bin/ministack"), async (into) => {
+    await makeVenv(await findPython([3, 10]), into);
+    const pip = ["install", "--quiet", "--disable-pip-version-check", `ministack==${VERSION}`];
+    await run(join(into, "bin/pip"), pip, CACHE, { tries: 2 });
+  });
 }
 
 export async function startMinistack(port = 0): Promise<Emulator> {

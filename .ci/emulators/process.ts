@@ -8,8 +8,6 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 export const ROOT = join(dirname(fileURLToPath(import.meta.url)), "../..");
-/** Downloads that outlive a run; not in git. */
-export const CACHE = join(ROOT, "node_modules/.cache/brokerless");
 
 export interface Emulator {
   readonly endpoint: string;
@@ -66,17 +64,42 @@ export async function startEmulator(emulator: EmulatorCommand): Promise<Emulator
   }
 }
 
-/** Runs a command to its end; throws with its output when it fails. */
-export async function run(command: string, args: readonly string[], cwd: string): Promise<void> {
+/**
+ * Runs a command to its end and answers its output; throws with the end of it when it fails. A registry does not answer every
+ * time: `tries` says how often to begin.
+ */
+export async function run(
+  command: string,
+  args: readonly string[],
+  cwd: string,
+  { tries = 1, env }: { readonly tries?: number; readonly env?: Readonly<Record<string, string>> } = {},
+): Promise<string> {
   await mkdir(cwd, { recursive: true });
-  const child = spawn(command, args, { cwd, stdio: ["ignore", "pipe", "pipe"] });
+  for (let left = tries - 1; ; left--) {
+    const { code, output } = await runOnce(command, args, cwd, env);
+    if (code === 0) return output;
+    if (left <= 0) throw new Error(`${command} ${args.join(" ")} failed:\n${output.slice(-2000)}`);
+    await new Promise((resolve) => setTimeout(resolve, 2000));
+  }
+}
+
+async function runOnce(
+  command: string,
+  args: readonly string[],
+  cwd: string,
+  env: Readonly<Record<string, string>> | undefined,
+): Promise<{ readonly code: number | null; readonly output: string }> {
+  const child = spawn(command, args, {
+    cwd,
+    stdio: ["ignore", "pipe", "pipe"],
+    ...(env === undefined ? {} : { env: { ...process.env, ...env } }),
+  });
   let output = "";
-  child.stdout.on("data", (data) => {
-    output += data;
-  });
-  child.stderr.on("data", (data) => {
-    output += data;
-  });
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.on("data", (data) => {
+      output += data;
+    });
+  }
   const code = await new Promise<number | null>((resolve) => {
     child.once("close", resolve);
     child.once("error", (error) => {
@@ -84,7 +107,7 @@ export async function run(command: string, args: readonly string[], cwd: string)
       resolve(-1);
     });
   });
-  if (code !== 0) throw new Error(`${command} ${args.join(" ")} failed:\n${output.slice(-2000)}`);
+  return { code, output };
 }
 
 /** A port that nobody listens at now. */

@@ -7,7 +7,6 @@ import {
   GraphWidget,
   type IAlarmAction,
   type IMetric,
-  MathExpression,
   Metric,
   Stats,
   TreatMissingData,
@@ -83,9 +82,8 @@ export class Monitoring extends Construct {
    */
   #watchJob(name: string, { function: { lambda }, every }: ScheduledJob, actions: readonly IAlarmAction[]): void {
     const period = Duration.minutes(Math.max(LEAST_JOB_PERIOD_MINUTES, every.toMinutes()));
-    const sum = { period, statistic: Stats.SUM };
     const failures = new Alarm(this, `${name}Failures`, {
-      metric: lambda.metricErrors(sum),
+      metric: lambda.metricErrors({ period, statistic: Stats.SUM }),
       threshold: 1,
       evaluationPeriods: 3,
       datapointsToAlarm: 2,
@@ -94,15 +92,11 @@ export class Monitoring extends Construct {
       alarmDescription: `The ${name} job fails again and again; its log group has the cause. What it does is left undone meanwhile.`,
     });
     const age = new Alarm(this, `${name}Age`, {
-      metric: new MathExpression({
-        expression: "runs - failures",
-        label: `${name}: runs that succeeded`,
-        period,
-        usingMetrics: { runs: lambda.metricInvocations(sum), failures: lambda.metricErrors(sum) },
-      }),
+      // Of each run one value: 0 where it succeeded.
+      metric: lambda.metricErrors({ period, statistic: Stats.MINIMUM }),
       threshold: 1,
       evaluationPeriods: 3,
-      comparisonOperator: ComparisonOperator.LESS_THAN_THRESHOLD,
+      comparisonOperator: ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
       // Not to run at all is what this alarm is for.
       treatMissingData: TreatMissingData.BREACHING,
       alarmDescription: `The ${name} job has not succeeded for ${3 * period.toMinutes()} minutes: is its schedule on, and does it end in time?`,

@@ -3,8 +3,9 @@
  * beside it where Java and Maven are there.
  */
 import type { TestProject } from "vitest/node";
-import { canRunDynamodbLocal, startDynamodbLocal } from "../../../.ci/emulators/dynamodb-local.ts";
+import { startDynamodbLocal, whyNoDynamodbLocal } from "../../../.ci/emulators/dynamodb-local.ts";
 import { startMinistack } from "../../../.ci/emulators/ministack.ts";
+import type { Emulator } from "../../../.ci/emulators/process.ts";
 
 declare module "vitest" {
   interface ProvidedContext {
@@ -21,13 +22,17 @@ export default async function setup(project: TestProject): Promise<() => Promise
     project.provide("dynamodbLocalEndpoint", undefined);
     return async () => {};
   }
-  const [ministack, dynamodbLocal] = await Promise.all([
-    startMinistack(),
-    canRunDynamodbLocal().then((can) => (can ? startDynamodbLocal() : undefined)),
-  ]);
+  const [ministack, dynamodbLocal] = await Promise.all([startMinistack(), dynamodbLocalIfItCan()]);
   project.provide("awsEndpoint", ministack.endpoint);
   project.provide("dynamodbLocalEndpoint", dynamodbLocal?.endpoint);
   return async () => {
     await Promise.all([ministack.stop(), dynamodbLocal?.stop()]);
   };
+}
+
+async function dynamodbLocalIfItCan(): Promise<Emulator | undefined> {
+  const reason = await whyNoDynamodbLocal();
+  if (reason === undefined) return startDynamodbLocal();
+  process.stdout.write(`not over DynamoDB Local: ${reason}\n`);
+  return undefined;
 }
