@@ -1,0 +1,71 @@
+/** The APIs of Kafka that are declared here, by their number. */
+import { alterConfigs } from "./api/alter-configs.ts";
+import { apiVersions } from "./api/api-versions.ts";
+import { consumerGroupDescribe } from "./api/consumer-group-describe.ts";
+import { consumerGroupHeartbeat } from "./api/consumer-group-heartbeat.ts";
+import { createPartitions } from "./api/create-partitions.ts";
+import { createTopics } from "./api/create-topics.ts";
+import { deleteGroups } from "./api/delete-groups.ts";
+import { deleteRecords } from "./api/delete-records.ts";
+import { deleteTopics } from "./api/delete-topics.ts";
+import { describeCluster } from "./api/describe-cluster.ts";
+import { describeConfigs } from "./api/describe-configs.ts";
+import { describeGroups } from "./api/describe-groups.ts";
+import { describeLogDirs } from "./api/describe-log-dirs.ts";
+import { describeProducers } from "./api/describe-producers.ts";
+import { describeTopicPartitions } from "./api/describe-topic-partitions.ts";
+import { fetch } from "./api/fetch.ts";
+import { findCoordinator } from "./api/find-coordinator.ts";
+import { heartbeat } from "./api/heartbeat.ts";
+import { incrementalAlterConfigs } from "./api/incremental-alter-configs.ts";
+import { initProducerId } from "./api/init-producer-id.ts";
+import { joinGroup } from "./api/join-group.ts";
+import { leaveGroup } from "./api/leave-group.ts";
+import { listGroups } from "./api/list-groups.ts";
+import { listOffsets } from "./api/list-offsets.ts";
+import { metadata } from "./api/metadata.ts";
+import { offsetCommit } from "./api/offset-commit.ts";
+import { offsetDelete } from "./api/offset-delete.ts";
+import { offsetFetch } from "./api/offset-fetch.ts";
+import { offsetForLeaderEpoch } from "./api/offset-for-leader-epoch.ts";
+import { produce } from "./api/produce.ts";
+import { saslAuthenticate } from "./api/sasl-authenticate.ts";
+import { saslHandshake } from "./api/sasl-handshake.ts";
+import { syncGroup } from "./api/sync-group.ts";
+import type { Api, Shape } from "./schema.ts";
+
+export const APIS: readonly Api<Shape, Shape>[] = [
+  produce,
+  fetch,
+  listOffsets,
+  metadata,
+  offsetCommit,
+  offsetFetch,
+  findCoordinator,
+  joinGroup,
+  heartbeat,
+  leaveGroup,
+  syncGroup,
+  describeGroups,
+  listGroups,
+  saslHandshake,
+  apiVersions,
+  createTopics,
+  deleteTopics,
+  deleteRecords,
+  initProducerId,
+  offsetForLeaderEpoch,
+  describeConfigs,
+  alterConfigs,
+  describeLogDirs,
+  saslAuthenticate,
+  createPartitions,
+  deleteGroups,
+  incrementalAlterConfigs,
+  offsetDelete,
+  describeCluster,
+  describeProducers,
+  consumerGroupHeartbeat,
+  consumerGroupDescribe,
+  describeTopicPartitions,
+];
