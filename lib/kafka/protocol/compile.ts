@@ -52,9 +52,7 @@ const FIXED: Readonly<Record<FixedKind, Compiled>> = {
   bool: { leastBytes: 1, read: (r) => r.bool(), write: (w, v) => w.bool(v as boolean) },
   int8: { leastBytes: 1, read: (r) => r.int8(), write: (w, v) => w.int8(v as number) },
   int16: { leastBytes: 2, read: (r) => r.int16(), write: (w, v) => w.int16(v as number) },
-  uint16: { leastBytes: 2, read: (r) => r.uint16(), write: (w, v) => w.int16(v as number) },
   int32: { leastBytes: 4, read: (r) => r.int32(), write: (w, v) => w.int32(v as number) },
-  uint32: { leastBytes: 4, read: (r) => r.uint32(), write: (w, v) => w.int32(v as number) },
   int64: { leastBytes: 8, read: (r) => r.int64(), write: (w, v) => w.int64(v as number) },
   uuid: { leastBytes: 16, read: (r) => r.uuid(), write: (w, v) => w.uuid(v as string) },
 };

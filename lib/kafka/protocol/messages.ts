@@ -1,8 +1,8 @@
 /**
  * Whole messages: a header, then the body of an API in one version (https://kafka.apache.org/protocol#protocol_messages).
- * Requests come without the 4 bytes of their size; what is written has them, and is ready to be sent.
+ * All are without the 4 bytes of their size that go before them on a connection. What is written comes as pieces, to be
+ * sent one after the other.
  */
-import { writeInt32 } from "../batch/layout.ts";
 import { type Codec, compileShape } from "./compile.ts";
 import { malformed, Reader } from "./reader.ts";
 import { type Api, type Decoded, type Encodable, has, type Shape } from "./schema.ts";
@@ -67,28 +67,28 @@ export function readRequest<Req extends Shape, Res extends Shape>(api: Api<Req, 
   return codecOf(api, "request", apiVersion).read(reader) as Decoded<Req>;
 }
 
-/** The frame of a response, with its size before it. Large bytes in it are handed on, not copied. */
+/** The pieces of a response. Large bytes in it are handed on, not copied. */
 export function writeResponse<Req extends Shape, Res extends Shape>(
   api: Api<Req, Res>,
   version: number,
   correlationId: number,
   body: Encodable<Res>,
 ): Uint8Array[] {
-  const writer = begin();
+  const writer = new Writer();
   writer.int32(correlationId);
   if (responseIsTagged(api, version)) writer.unsignedVarint(0);
   codecOf(api, "response", version).write(writer, body);
-  return end(writer);
+  return writer.finish();
 }
 
-/** For clients and tests: a request, with its size before it. */
+/** For clients and tests: a request. */
 export function writeRequest<Req extends Shape, Res extends Shape>(
   api: Api<Req, Res>,
   header: Omit<RequestHeader, "apiKey">,
   body: Encodable<Req>,
 ): Uint8Array[] {
   const { apiVersion, correlationId, clientId } = header;
-  const writer = begin();
+  const writer = new Writer();
   writer.int16(api.key);
   writer.int16(apiVersion);
   writer.int32(correlationId);
@@ -96,10 +96,10 @@ export function writeRequest<Req extends Shape, Res extends Shape>(
   else writer.string(clientId);
   if (isFlexible(api, apiVersion)) writer.unsignedVarint(0);
   codecOf(api, "request", apiVersion).write(writer, body);
-  return end(writer);
+  return writer.finish();
 }
 
-/** For clients and tests: a response without its size. Throws `invalid_request`. */
+/** For clients and tests: a response. Throws `invalid_request`. */
 export function readResponse<Req extends Shape, Res extends Shape>(
   api: Api<Req, Res>,
   version: number,
@@ -114,17 +114,4 @@ export function readResponse<Req extends Shape, Res extends Shape>(
 /** A client that does not know the server's versions yet must be able to read the answer to ApiVersions (KIP-511). */
 function responseIsTagged(api: Api<Shape, Shape>, version: number): boolean {
   return api.key !== API_VERSIONS_KEY && isFlexible(api, version);
-}
-
-function begin(): Writer {
-  const writer = new Writer();
-  writer.int32(0); // the size, when it is known
-  return writer;
-}
-
-function end(writer: Writer): Uint8Array[] {
-  const size = writer.sizeBytes - 4;
-  const pieces = writer.finish();
-  writeInt32(pieces[0] as Uint8Array, 0, size);
-  return pieces;
 }

@@ -42,16 +42,8 @@ export class Reader {
     return readInt16(this.bytes, this.take(2));
   }
 
-  uint16(): number {
-    return readInt16(this.bytes, this.take(2)) & 0xffff;
-  }
-
   int32(): number {
     return readInt32(this.bytes, this.take(4));
-  }
-
-  uint32(): number {
-    return readInt32(this.bytes, this.take(4)) >>> 0;
   }
 
   int64(): number {

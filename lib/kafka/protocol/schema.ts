@@ -10,9 +10,9 @@
 /** First and last version; the last one is `LATEST` where later versions have it too. */
 export type Versions = readonly [first: number, last: number];
 
-export const LATEST = 32_767;
+const LATEST = 32_767;
 /** `flexibleFrom` of an API that has no flexible version. */
-export const NEVER = LATEST;
+export const NEVER = 32_768;
 const ALWAYS: Versions = [0, LATEST];
 
 /** `Out` is what a reader gets, `In` what a writer may give. */
@@ -29,18 +29,7 @@ export interface Type<Out = unknown, In = Out> {
   readonly in?: In;
 }
 
-export type ScalarKind =
-  | "bool"
-  | "int8"
-  | "int16"
-  | "uint16"
-  | "int32"
-  | "uint32"
-  | "int64"
-  | "uuid"
-  | "string"
-  | "bytes"
-  | "records";
+export type ScalarKind = "bool" | "int8" | "int16" | "int32" | "int64" | "uuid" | "string" | "bytes" | "records";
 
 export interface Field<T extends Type = Type, HasDefault extends boolean = boolean> {
   readonly type: T;
@@ -72,9 +61,7 @@ export type Encodable<S extends Shape> = {
 export const bool: Type<boolean> = { kind: "bool" };
 export const int8: Type<number> = { kind: "int8" };
 export const int16: Type<number> = { kind: "int16" };
-export const uint16: Type<number> = { kind: "uint16" };
 export const int32: Type<number> = { kind: "int32" };
-export const uint32: Type<number> = { kind: "uint32" };
 export const int64: Type<number> = { kind: "int64" };
 /** 22 characters of base64url, as topic ids are everywhere here; 16 bytes on the wire. */
 export const uuid: Type<string> = { kind: "uuid" };
@@ -184,6 +171,3 @@ export interface Api<Req extends Shape = Shape, Res extends Shape = Shape> {
 export function defineApi<const Req extends Shape, const Res extends Shape>(api: Api<Req, Res>): Api<Req, Res> {
   return api;
 }
-
-export type RequestOf<A> = A extends Api<infer Req, infer _> ? Decoded<Req> : never;
-export type ResponseOf<A> = A extends Api<infer _, infer Res> ? Encodable<Res> : never;

@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { concatBytes } from "../../../../lib/base/bytes.ts";
 import { APIS } from "../../../../lib/kafka/protocol/apis.ts";
 import {
   readRequest,
@@ -8,7 +9,7 @@ import {
   writeRequest,
   writeResponse,
 } from "../../../../lib/kafka/protocol/messages.ts";
-import { message, versionsOf, withoutSize } from "./support.ts";
+import { message, versionsOf } from "./support.ts";
 
 const RUNS = { numRuns: 15 };
 
@@ -21,7 +22,7 @@ describe.each(APIS.map((api) => [api.name, api] as const))("%s", (_name, api) =>
     });
     fc.assert(
       fc.property(any, ({ body, correlationId, clientId }) => {
-        const frame = withoutSize(writeRequest(api, { apiVersion: version, correlationId, clientId }, body));
+        const frame = concatBytes(writeRequest(api, { apiVersion: version, correlationId, clientId }, body));
         expect(readRequestHeader(frame)).toEqual({ apiKey: api.key, apiVersion: version, correlationId, clientId });
         expect(readRequest(api, frame)).toEqual(body);
       }),
@@ -32,7 +33,7 @@ describe.each(APIS.map((api) => [api.name, api] as const))("%s", (_name, api) =>
   it.each(versionsOf(api))("v%i: a response is read as it was written", (version) => {
     fc.assert(
       fc.property(message(api.response, version), fc.nat(), (body, correlationId) => {
-        const frame = withoutSize(writeResponse(api, version, correlationId, body));
+        const frame = concatBytes(writeResponse(api, version, correlationId, body));
         expect(readResponse(api, version, frame)).toEqual({ correlationId, body });
       }),
       RUNS,

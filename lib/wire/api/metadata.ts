@@ -1,0 +1,96 @@
+/** Metadata: the broker, and topics with their partitions; topics may come to be by being asked for. */
+import { BrokerlessError } from "../../base/errors.ts";
+import { metadata } from "../../kafka/protocol/api/metadata.ts";
+import { type Decoded, type Encodable, NO_UUID } from "../../kafka/protocol/schema.ts";
+import type { Topic } from "../../log/types.ts";
+import {
+  brokerOf,
+  CLUSTER_OPERATIONS,
+  isInternal,
+  LEADER_EPOCH,
+  NODE_ID,
+  NODES,
+  OPERATIONS_NOT_ASKED,
+  TOPIC_OPERATIONS,
+} from "../broker.ts";
+import { type Call, type Handler, handlerOf, type Surface } from "../call.ts";
+import { kafkaCodeOf, kafkaError } from "../errors.ts";
+
+type Request = Decoded<typeof metadata.request>;
+type Asked = NonNullable<Request["topics"]>[number];
+type TopicAnswer = Encodable<typeof metadata.response>["topics"][number];
+
+export const metadataHandler: Handler = handlerOf(metadata, async (request, call) => {
+  const { surface, connection } = call;
+  return {
+    brokers: [brokerOf(connection)],
+    clusterId: await surface.log.clusterId(),
+    controllerId: NODE_ID,
+    topics: await topicsOf(request, call),
+    clusterAuthorizedOperations: request.includeClusterAuthorizedOperations ? CLUSTER_OPERATIONS : OPERATIONS_NOT_ASKED,
+    errorCode: 0,
+  };
+});
+
+async function topicsOf(request: Request, { surface, version }: Call): Promise<TopicAnswer[]> {
+  const operations = request.includeTopicAuthorizedOperations ? TOPIC_OPERATIONS : OPERATIONS_NOT_ASKED;
+  // Version 0 cannot say null: no topics are all topics.
+  if (request.topics === null || (version === 0 && request.topics.length === 0)) {
+    return (await surface.log.listTopics()).map((topic) => found(topic, operations));
+  }
+  const mayCreate = surface.settings.autoCreateTopics && request.allowAutoTopicCreation;
+  return Promise.all(request.topics.map((asked) => oneTopic(asked, surface, mayCreate, operations)));
+}
+
+async function oneTopic(asked: Asked, surface: Surface, mayCreate: boolean, operations: number): Promise<TopicAnswer> {
+  const { name, topicId } = asked;
+  try {
+    if (name !== null) return found(await topicOrNew(surface, name, mayCreate), operations);
+    const topic = await surface.topicIds.topic(topicId);
+    return topic === undefined ? notFound(asked, kafkaError("UNKNOWN_TOPIC_ID").errorCode) : found(topic, operations);
+  } catch (error) {
+    return notFound(asked, kafkaCodeOf(surface.judge(error, "Metadata")));
+  }
+}
+
+/** Created at once: the answer has its partitions, and the client need not ask again. */
+async function topicOrNew({ log, settings }: Surface, name: string, mayCreate: boolean): Promise<Topic> {
+  try {
+    return await log.topic(name);
+  } catch (error) {
+    if (!mayCreate || !isCode(error, "unknown_topic")) throw error;
+  }
+  try {
+    return await log.createTopic({ name, partitions: settings.defaultPartitions });
+  } catch (error) {
+    if (isCode(error, "topic_exists")) return log.topic(name);
+    throw error;
+  }
+}
+
+function isCode(error: unknown, code: BrokerlessError["code"]): boolean {
+  return error instanceof BrokerlessError && error.code === code;
+}
+
+function found(topic: Topic, topicAuthorizedOperations: number): TopicAnswer {
+  return {
+    errorCode: 0,
+    name: topic.name,
+    topicId: topic.id,
+    isInternal: isInternal(topic.name),
+    partitions: Array.from({ length: topic.partitions }, (_, partitionIndex) => ({
+      errorCode: 0,
+      partitionIndex,
+      leaderId: NODE_ID,
+      leaderEpoch: LEADER_EPOCH,
+      replicaNodes: NODES,
+      isrNodes: NODES,
+      offlineReplicas: [],
+    })),
+    topicAuthorizedOperations,
+  };
+}
+
+function notFound({ name, topicId }: Asked, errorCode: number): TopicAnswer {
+  return { errorCode, name, topicId: name === null ? topicId : NO_UUID, partitions: [] };
+}

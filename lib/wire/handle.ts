@@ -1,0 +1,61 @@
+/** From a frame to its answer: which API and version, its handler, and what becomes of errors. */
+import { BrokerlessError } from "../base/errors.ts";
+import { readRequest, readRequestHeader, writeResponse } from "../kafka/protocol/messages.ts";
+import { type Encodable, has, type Shape } from "../kafka/protocol/schema.ts";
+import { NO_METRICS } from "../ports/index.ts";
+import { answerUnknownVersion, apiVersionsHandler } from "./api/api-versions.ts";
+import { metadataHandler } from "./api/metadata.ts";
+import type { Call, Handler, Surface } from "./call.ts";
+import { TopicIds } from "./topic-ids.ts";
+import type { KafkaApi, KafkaParts } from "./types.ts";
+
+/** Every API that is answered. */
+const HANDLERS: readonly Handler[] = [metadataHandler, apiVersionsHandler];
+
+export function createKafkaApi(parts: KafkaParts): KafkaApi {
+  const { log, clock, settings, metrics = NO_METRICS, onInternalError = () => {} } = parts;
+  const byKey = new Map(HANDLERS.map((handler) => [handler.api.key, handler]));
+  const surface: Surface = {
+    log,
+    clock,
+    metrics,
+    settings,
+    topicIds: new TopicIds(log),
+    handlers: HANDLERS,
+    judge(error, request) {
+      if (error instanceof BrokerlessError) return error;
+      onInternalError(error, request);
+      return new BrokerlessError("internal", "an internal error; the server's log has the cause", {
+        outcome: "unknown",
+        cause: error,
+      });
+    },
+  };
+  return {
+    async handle(frame, connection, signal) {
+      const { apiKey, apiVersion, correlationId, clientId } = readRequestHeader(frame);
+      const handler = byKey.get(apiKey);
+      if (handler === undefined) throw unsupported(`Kafka API ${apiKey} is not served here`);
+      const { api, versions } = handler;
+      if (!has(versions, apiVersion)) {
+        if (handler === apiVersionsHandler) return answerUnknownVersion(surface, correlationId);
+        throw unsupported(`${api.name} is served in versions ${versions[0]} to ${versions[1]}; ${apiVersion} was sent`);
+      }
+      const startedMs = clock.monotonicMs();
+      const request = readRequest(api, frame);
+      const call: Call = { surface, version: apiVersion, clientId, connection, signal };
+      try {
+        const answer = await handler.answer(request as never, call);
+        return answer === undefined ? undefined : writeResponse(api, apiVersion, correlationId, answer as Encodable<Shape>);
+      } catch (error) {
+        throw surface.judge(error, `${api.name} v${apiVersion}`);
+      } finally {
+        metrics.observe("kafka_request_ms", clock.monotonicMs() - startedMs, { api: api.name });
+      }
+    },
+  };
+}
+
+function unsupported(what: string): BrokerlessError {
+  return new BrokerlessError("unsupported_version", what);
+}

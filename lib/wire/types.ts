@@ -1,0 +1,55 @@
+/** What stands between the transports of the Kafka protocol (TCP, `POST /kafka`, tunnel) and what answers it. */
+import type { LogApi } from "../log/types.ts";
+import type { Clock, Metrics } from "../ports/index.ts";
+
+/** One client, for as long as it stays: a TCP connection, or one `POST /kafka`. Made by {@link openConnection}. */
+export interface ConnectionState {
+  /** Where clients are told that the one broker is: where they can reach this listener. */
+  readonly advertised: { readonly host: string; readonly port: number };
+  /** The client's address, for people. */
+  readonly peer: string;
+  /** What the client calls its software (KIP-511); known after ApiVersions. */
+  software: { readonly name: string; readonly version: string } | undefined;
+  /** Resolves when what earlier requests append is under way. Of the Produce handler. */
+  appendsBegun: Promise<void>;
+}
+
+export function openConnection(about: Pick<ConnectionState, "advertised" | "peer">): ConnectionState {
+  return { ...about, software: undefined, appendsBegun: Promise.resolve() };
+}
+
+export interface KafkaApi {
+  /**
+   * Answers one request. `frame` is the request without the 4 bytes of its size; it is handed over: nobody may change or
+   * reuse its bytes after the call. The answer is pieces to be sent one after the other, behind their size; they may be
+   * views of what the storage keeps, so they must not be changed. Undefined: there is none (Produce with acks=0).
+   *
+   * Frames of one connection may be given before earlier ones are answered: records are appended in the order of the
+   * calls. Their answers must be sent in that order.
+   *
+   * Rejects with a `BrokerlessError` where no answer is possible and the connection is to be closed, as Kafka does:
+   * `invalid_request` (the frame is not what it says), `unsupported_version` (an API or version that ApiVersions did not
+   * offer).
+   *
+   * `signal` ends waiting (long polls answer at once with what there is); what was begun is finished.
+   */
+  handle(frame: Uint8Array, connection: ConnectionState, signal?: AbortSignal): Promise<readonly Uint8Array[] | undefined>;
+}
+
+export interface KafkaSettings {
+  /** `auto.create.topics.enable`: a topic that Metadata asks for is created. */
+  readonly autoCreateTopics: boolean;
+  /** `num.partitions`: of topics that are created without a number. */
+  readonly defaultPartitions: number;
+  /** Does the process live on after it has answered? Where it does not (Lambda), acks=0 commits before it returns. */
+  readonly outlivesAnswer: boolean;
+}
+
+export interface KafkaParts {
+  readonly log: LogApi;
+  readonly clock: Clock;
+  readonly settings: KafkaSettings;
+  readonly metrics?: Metrics;
+  /** Called with what was a bug. */
+  readonly onInternalError?: (error: unknown, request: string) => void;
+}
