@@ -1,8 +1,9 @@
 /**
- * Where the suites find AWS. `AWS_ENDPOINT_URL` names it; where it does not, MiniStack is started, and DynamoDB Local
- * beside it where Java and Maven are there.
+ * Where the suites find AWS. `AWS_ENDPOINT_URL` names it (bootstrapped for `cdk`, where stacks are deployed); where it does
+ * not, MiniStack is started, and DynamoDB Local beside it where Java and Maven are there.
  */
 import type { TestProject } from "vitest/node";
+import { bootstrap } from "../../../.ci/aws-local.ts";
 import { startDynamodbLocal, whyNoDynamodbLocal } from "../../../.ci/emulators/dynamodb-local.ts";
 import { startMinistack } from "../../../.ci/emulators/ministack.ts";
 import type { Emulator } from "../../../.ci/emulators/process.ts";
@@ -23,6 +24,8 @@ export default async function setup(project: TestProject): Promise<() => Promise
     return async () => {};
   }
   const [ministack, dynamodbLocal] = await Promise.all([startMinistack(), dynamodbLocalIfItCan()]);
+  // Once: two deployments at once would both begin it.
+  await bootstrap(ministack.endpoint);
   project.provide("awsEndpoint", ministack.endpoint);
   project.provide("dynamodbLocalEndpoint", dynamodbLocal?.endpoint);
   return async () => {
