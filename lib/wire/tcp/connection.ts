@@ -10,6 +10,7 @@
  */
 import type { Socket } from "node:net";
 import { totalBytes } from "../../base/bytes.ts";
+import { BrokerlessError } from "../../base/errors.ts";
 import type { Clock } from "../../ports/index.ts";
 import { FrameReader, LENGTH_BYTES, lengthPrefix } from "../framing.ts";
 import { Output } from "./output.ts";
@@ -190,13 +191,18 @@ export class Connection<State> implements Reader {
       const run = this.#runs[0];
       if (run === undefined || (run.answers === undefined && run.error === undefined)) break;
       if (run.error !== undefined) {
-        this.#fail(run.error);
+        this.#refuse(run.error);
         return;
       }
       this.#runs.shift();
       this.#running = this.#running.slice(run.frames.length);
       this.#hold(-run.sizeBytes);
-      this.#send(run.answers as readonly Answer[]);
+      const answers = run.answers as readonly Answer[];
+      this.#send(answers);
+      if (answers.length < run.frames.length) {
+        this.#refuse(new BrokerlessError("unavailable", "a request was refused"));
+        return;
+      }
     }
     this.#activeAtMs = this.#parts.clock.monotonicMs();
     this.#go();
@@ -216,15 +222,16 @@ export class Connection<State> implements Reader {
     this.#output.write(pieces, sizeBytes);
   }
 
-  /** A frame that cannot be, or a request that failed: what was answered before still goes out. */
+  /** A request failed: nothing after it is answered. */
+  #refuse(error: unknown): void {
+    this.#runs.length = 0;
+    this.#running = [];
+    this.#dropWaiting();
+    this.#fail(error);
+  }
+
   #fail(error: unknown): void {
     this.#parts.onFailure(error);
-    // Of a request that failed nothing after it is answered; of a frame that cannot be, all before it is.
-    if (this.#runs[0]?.error !== undefined) {
-      this.#runs.length = 0;
-      this.#running = [];
-      this.#dropWaiting();
-    }
     this.#finish();
   }
 

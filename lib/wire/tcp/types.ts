@@ -25,7 +25,8 @@ export interface FrameService<State> {
    */
   take(waiting: readonly Uint8Array[], running: readonly Uint8Array[]): number;
   /**
-   * Answers frames in their order. A rejection closes the connection, once what was asked before is answered.
+   * Answers frames in their order. With fewer answers than frames the connection is closed after these; with a
+   * rejection, once what was asked before is answered.
    * `signal` aborts when nobody waits any more: waiting ends, what was begun goes on.
    */
   answer(frames: readonly Uint8Array[], state: State, signal: AbortSignal): Promise<readonly Answer[]>;
