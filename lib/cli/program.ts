@@ -6,6 +6,7 @@ import { addProduceCommand } from "./commands/produce.ts";
 import { addReplayCommand } from "./commands/replay.ts";
 import { addServeCommand } from "./commands/serve.ts";
 import { addTopicCommand } from "./commands/topic.ts";
+import { addTunnelCommand } from "./commands/tunnel.ts";
 import type { Context } from "./context.ts";
 import { EXIT, EXIT_CODES_HELP, exitCodeOf, OutputClosed } from "./exit-codes.ts";
 import { failureLine } from "./failure-line.ts";
@@ -15,6 +16,9 @@ import { Output } from "./ui/output.ts";
 
 /** Commands whose `--json` is about records, not about what the command says. */
 const RECORDS_AS_JSON = new Set(["produce", "consume"]);
+
+/** Commands that end by being stopped. */
+const RUNS_UNTIL_STOPPED = new Set(["serve", "tunnel"]);
 
 /** Runs one command line (without `node` and the script) and answers the exit code. Never throws. */
 export async function runCli(argv: readonly string[], io: Io, version: string): Promise<number> {
@@ -46,6 +50,7 @@ export async function runCli(argv: readonly string[], io: Io, version: string): 
   addProduceCommand(program, context);
   addConsumeCommand(program, context);
   addReplayCommand(program, context);
+  addTunnelCommand(program, context);
   addHealthCommand(program, context);
 
   let code: number = EXIT.ok;
@@ -64,6 +69,6 @@ export async function runCli(argv: readonly string[], io: Io, version: string): 
 
 /** A command that was stopped from outside says so, unless being stopped is how it ends. */
 function interruptedCode(io: Io, argv: readonly string[], code: number): number {
-  if (!io.interrupted.aborted || (argv[0] === "serve" && code === EXIT.ok)) return code;
+  if (!io.interrupted.aborted || (RUNS_UNTIL_STOPPED.has(argv[0] ?? "") && code === EXIT.ok)) return code;
   return io.interrupted.reason === "SIGTERM" ? EXIT.sigterm : EXIT.sigint;
 }

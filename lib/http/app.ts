@@ -27,6 +27,7 @@ export function createHttpApp(parts: HttpAppParts): HttpApp {
     limits: surface.limits,
     version: parts.version,
     withMetrics: surface.metricsText !== undefined,
+    withKafka: surface.kafka !== undefined,
   });
   const dispatcher = new Dispatcher(surface, operations);
   return {

@@ -18,7 +18,7 @@ export interface OperationSpec<Q extends z.ZodObject> {
   readonly method: Method;
   /** With parameters as in OpenAPI: `/topics/{topic}`. */
   readonly path: string;
-  readonly tag: "clusters" | "topics" | "produce" | "consume" | "events" | "service";
+  readonly tag: "clusters" | "topics" | "produce" | "consume" | "events" | "kafka" | "service";
   readonly summary: string;
   readonly query?: Q;
   /** Request headers that mean something: name to description. */

@@ -5,6 +5,18 @@ import { type Clock, type Ids, type Metrics, NO_METRICS } from "../ports/index.t
 import { Budget } from "./budget.ts";
 import { DEFAULT_LIMITS, type Limits } from "./limits.ts";
 
+/**
+ * Answers the frames of a body, in order; the pieces of the reply. Throws what is wrong with the body, or with the first
+ * request in it.
+ */
+export type KafkaFrames = (body: Uint8Array, call: KafkaCall, signal: AbortSignal) => Promise<readonly Uint8Array[]>;
+
+export interface KafkaCall {
+  /** Where the answers say that the broker is. */
+  readonly advertised: { readonly host: string; readonly port: number };
+  readonly limits: Limits;
+}
+
 export interface SurfaceParts {
   readonly log: LogApi;
   readonly clock: Clock;
@@ -22,6 +34,8 @@ export interface SurfaceParts {
   readonly ready: () => Promise<void>;
   /** What `/metrics` shows, in Prometheus's text format. Without it there is no such route. */
   readonly metricsText?: () => string;
+  /** Kafka's protocol, for `POST /kafka`. Without it there is no such route. */
+  readonly kafka?: KafkaFrames;
   /** Aborts when the process is about to stop: long polls and streams end, new requests are refused. */
   readonly stopping?: AbortSignal;
   /** Called with what was a bug. */
@@ -29,10 +43,11 @@ export interface SurfaceParts {
 }
 
 /** Shared by all requests of a process. */
-export interface Surface extends Omit<Required<SurfaceParts>, "limits" | "cors" | "metricsText"> {
+export interface Surface extends Omit<Required<SurfaceParts>, "limits" | "cors" | "metricsText" | "kafka"> {
   readonly limits: Limits;
   readonly cors: ReadonlySet<string>;
   readonly metricsText: (() => string) | undefined;
+  readonly kafka: KafkaFrames | undefined;
   readonly budget: Budget;
   /** Chooses where records go that name no partition: by key, and sticky without one, as Kafka's own producer. */
   readonly partitioner: Partitioner;
@@ -44,6 +59,7 @@ export function createSurface(parts: SurfaceParts): Surface {
     ...parts,
     metrics: parts.metrics ?? NO_METRICS,
     metricsText: parts.metricsText,
+    kafka: parts.kafka,
     stopping: parts.stopping ?? new AbortController().signal,
     onInternalError: parts.onInternalError ?? (() => {}),
     limits,

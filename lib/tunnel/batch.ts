@@ -1,6 +1,6 @@
 /** Which frames of one connection go in one request, and which answer is whose. Pure rules. */
 import { BrokerlessError } from "../base/errors.ts";
-import { apiKeyOf, LENGTH_BYTES } from "../wire/framing.ts";
+import { apiKeyOf, LENGTH_BYTES, lengthPrefix } from "../wire/framing.ts";
 import type { Answer } from "../wire/tcp/types.ts";
 import { isSasl, mayBeUnanswered, mayWait } from "./api-keys.ts";
 
@@ -36,7 +36,7 @@ export function matchAnswers(frames: readonly Uint8Array[], responses: readonly 
   for (const frame of frames) {
     const response = responses[next];
     if (response !== undefined && correlationId(response, 0) === correlationId(frame, 4)) {
-      answers.push([response]);
+      answers.push([lengthPrefix(response.byteLength), response]);
       next++;
     } else if (mayBeUnanswered(apiKeyOf(frame))) answers.push(undefined);
     else break;

@@ -7,7 +7,7 @@ import { Duplex } from "node:stream";
 import { totalBytes } from "../base/bytes.ts";
 import { BrokerlessError } from "../base/errors.ts";
 import type { Fetch } from "../client/http.ts";
-import { FrameReader, lengthPrefix } from "../wire/framing.ts";
+import { FrameReader } from "../wire/framing.ts";
 import { takeTogether } from "./batch.ts";
 import { Relay, type RelayOptions } from "./relay.ts";
 
@@ -128,12 +128,7 @@ class HttpsSocket extends Duplex {
       (answers) => {
         this.#isPosting = false;
         if (this.destroyed) return;
-        for (const answer of answers) {
-          if (answer === undefined) continue;
-          const [bytes] = answer as readonly [Uint8Array];
-          this.push(lengthPrefix(bytes.byteLength));
-          this.push(bytes);
-        }
+        for (const answer of answers) for (const piece of answer ?? []) this.push(piece);
         if (answers.length < frames.length) this.push(null);
         else this.#go();
       },

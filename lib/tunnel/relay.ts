@@ -13,11 +13,11 @@ import { createHttp, type Fetch, type Http } from "../client/http.ts";
 import { pauseMs, sleep } from "../client/retry.ts";
 import { apiKeyOf, framesOf, lengthPrefix, RESPONSE_BYTES } from "../wire/framing.ts";
 import type { Answer } from "../wire/tcp/types.ts";
-import { isReadOnly } from "./api-keys.ts";
+import { isReadOnly, mayWait } from "./api-keys.ts";
 import { matchAnswers } from "./batch.ts";
 
-export const KAFKA_MEDIA_TYPE = "application/vnd.kafka";
-export const ADVERTISE_HEADER = "kafka-advertise";
+const KAFKA_MEDIA_TYPE = "application/vnd.kafka";
+const ADVERTISE_HEADER = "kafka-advertise";
 
 /** Over the longest that a server lets a request wait. */
 const REQUEST_TIMEOUT_MS = 60_000;
@@ -78,7 +78,8 @@ export class Relay {
 
   async #postOnce(frames: readonly Uint8Array[], signal: AbortSignal): Promise<readonly Uint8Array[]> {
     const readOnly = frames.every((frame) => isReadOnly(apiKeyOf(frame)));
-    const limit = new Deadline(REQUEST_TIMEOUT_MS, signal);
+    // What is not there to wait is done, also when its sender has gone.
+    const limit = new Deadline(REQUEST_TIMEOUT_MS, frames.some((frame) => mayWait(apiKeyOf(frame))) ? signal : undefined);
     try {
       const response = await this.#http.open({
         method: "POST",
@@ -101,7 +102,7 @@ export class Relay {
 
   async #body(response: Response, readOnly: boolean): Promise<Uint8Array> {
     const type = response.headers.get("content-type");
-    if (type?.startsWith(KAFKA_MEDIA_TYPE) !== true) {
+    if (type?.split(";")[0]?.trim() !== KAFKA_MEDIA_TYPE) {
       await response.body?.cancel();
       throw new BrokerlessError(
         readOnly ? "invalid_request" : "outcome_unknown",

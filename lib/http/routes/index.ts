@@ -5,6 +5,7 @@ import type { Operation } from "../operation.ts";
 import { clusterOperations } from "./cluster.ts";
 import { configOperations } from "./configs.ts";
 import { consumeOperations } from "./consume.ts";
+import { kafkaOperations } from "./kafka.ts";
 import { produceOperations } from "./produce.ts";
 import { serviceOperations } from "./service.ts";
 import { topicOperations } from "./topics.ts";
@@ -13,15 +14,17 @@ export interface OperationsOptions {
   readonly limits: Limits;
   readonly version: string;
   readonly withMetrics: boolean;
+  readonly withKafka: boolean;
 }
 
-export function allOperations({ limits, version, withMetrics }: OperationsOptions): Operation[] {
+export function allOperations({ limits, version, withMetrics, withKafka }: OperationsOptions): Operation[] {
   const operations: Operation[] = [
     ...produceOperations(limits),
     ...consumeOperations(limits),
     ...clusterOperations(),
     ...topicOperations(),
     ...configOperations(),
+    ...(withKafka ? kafkaOperations() : []),
     ...serviceOperations(() => describeApi(operations, version), withMetrics),
   ];
   return operations;

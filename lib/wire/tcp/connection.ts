@@ -12,7 +12,7 @@ import type { Socket } from "node:net";
 import { totalBytes } from "../../base/bytes.ts";
 import { BrokerlessError } from "../../base/errors.ts";
 import type { Clock } from "../../ports/index.ts";
-import { FrameReader, LENGTH_BYTES, lengthPrefix } from "../framing.ts";
+import { FrameReader } from "../framing.ts";
 import { Output } from "./output.ts";
 import type { Reader, Room } from "./room.ts";
 import type { Answer, FrameService, TcpLimits } from "./types.ts";
@@ -213,9 +213,8 @@ export class Connection<State> implements Reader {
     let sizeBytes = 0;
     for (const answer of answers) {
       if (answer === undefined) continue;
-      const lengthBytes = totalBytes(answer);
-      pieces.push(lengthPrefix(lengthBytes), ...answer);
-      sizeBytes += LENGTH_BYTES + lengthBytes;
+      pieces.push(...answer);
+      sizeBytes += totalBytes(answer);
     }
     if (sizeBytes === 0) return;
     this.#hold(sizeBytes);
@@ -248,12 +247,13 @@ export class Connection<State> implements Reader {
   }
 
   #finish(): void {
-    if (this.#isEnding) return;
-    this.#isEnding = true;
-    this.#parts.room.leave(this);
-    this.#gone.abort();
-    // What comes now is not looked at, and the peer's end is seen.
-    this.#socket.resume();
+    if (!this.#isEnding) {
+      this.#isEnding = true;
+      this.#parts.room.leave(this);
+      this.#gone.abort();
+      // What comes now is not looked at, and the peer's end is seen.
+      this.#socket.resume();
+    }
     this.#go();
   }
 

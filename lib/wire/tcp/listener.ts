@@ -46,6 +46,7 @@ export async function listenTcp<State>(options: ListenerOptions<State>): Promise
   const connections = new Set<Connection<State>>();
   const sockets = new Set<Socket>();
   let isClosing = false;
+  let onLast = (): void => {};
 
   const accept = (socket: Socket): void => {
     if (isClosing || socket.remoteAddress === undefined) {
@@ -67,6 +68,7 @@ export async function listenTcp<State>(options: ListenerOptions<State>): Promise
       onClose: () => {
         connections.delete(connection);
         metrics.gauge("kafka_connections", connections.size);
+        if (connections.size === 0) onLast();
       },
     });
     connections.add(connection);
@@ -114,11 +116,15 @@ export async function listenTcp<State>(options: ListenerOptions<State>): Promise
   const close = async (timeoutMs: number): Promise<void> => {
     isClosing = true;
     const ended = new Promise<void>((resolve) => server.close(() => resolve()));
+    const gone = new Promise<void>((resolve) => {
+      if (connections.size === 0) resolve();
+      else onLast = resolve;
+    });
     for (const connection of connections) connection.finish();
     const deadline = setTimeout(() => {
       for (const socket of sockets) socket.destroy();
     }, timeoutMs);
-    await ended;
+    await Promise.all([ended, gone]);
     clearTimeout(deadline);
     clearInterval(rounds);
   };

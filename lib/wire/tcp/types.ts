@@ -11,7 +11,7 @@ export interface Peer {
   readonly isEncrypted: boolean;
 }
 
-/** The pieces of a response, without its length; undefined where the request has none (`acks=0`). */
+/** The pieces of a response, its length before it; undefined where the request has none (`acks=0`). */
 export type Answer = readonly Uint8Array[] | undefined;
 
 /** What answers frames. */

@@ -3,6 +3,7 @@ import { connect } from "node:net";
 import type { HttpApp } from "../../../lib/http/app.ts";
 import { createHttpApp, type Limits } from "../../../lib/http/index.ts";
 import { apiHandler } from "../../../lib/http/lambda/handler.ts";
+import type { KafkaFrames } from "../../../lib/http/surface.ts";
 import { nodeCodecs } from "../../../lib/kafka/codecs/node.ts";
 import { encodeBatch, type RecordInput } from "../../../lib/kafka/index.ts";
 import { createLog, type LogApi } from "../../../lib/log/index.ts";
@@ -35,6 +36,7 @@ export interface TestServerOptions {
   readonly limits?: Partial<Limits>;
   readonly cors?: readonly string[];
   readonly outlivesAnswer?: boolean;
+  readonly kafka?: KafkaFrames;
   /** Stands before the log. */
   readonly wrap?: (log: LogApi) => LogApi;
   readonly ready?: () => Promise<void>;
@@ -59,6 +61,7 @@ export async function startTestServer(options: TestServerOptions = {}): Promise<
     cors: options.cors ?? [],
     limits: options.limits ?? {},
     outlivesAnswer: options.outlivesAnswer ?? true,
+    ...(options.kafka === undefined ? {} : { kafka: options.kafka }),
     ready: options.ready ?? (async () => {}),
     stopping: stopping.signal,
     version: "0.0.0-test",

@@ -1,6 +1,7 @@
 /** The listener by itself: what it does with connections, whoever answers their frames. */
 import { connect as connectTls } from "node:tls";
 import { afterEach, expect, test, vi } from "vitest";
+import { totalBytes } from "../../../lib/base/bytes.ts";
 import { systemClock } from "../../../lib/storage/system/clock.ts";
 import { apiKeyOf, lengthPrefix } from "../../../lib/wire/framing.ts";
 import { type Listener, type ListenerOptions, listenTcp } from "../../../lib/wire/tcp/listener.ts";
@@ -41,7 +42,8 @@ class Service implements FrameService<object> {
         this.mostAtOnce = Math.max(this.mostAtOnce, ++this.#now);
         try {
           const answer = await this.#reply(correlationId, frame);
-          return answer === undefined ? undefined : [frame.slice(4, 8), ...answer];
+          if (answer === undefined) return undefined;
+          return [lengthPrefix(4 + totalBytes(answer)), frame.slice(4, 8), ...answer];
         } finally {
           this.#now--;
         }
@@ -95,6 +97,18 @@ test("a request that fails closes the connection after the answers to those befo
   await connection.ended();
   expect(connection.frames.map(correlationIdOf)).toEqual([0, 1]);
   expect(failures).toEqual([new Error("no")]);
+});
+
+test("a request that fails after its sender's end closes the connection too", async () => {
+  const service = new Service(async () => {
+    await new Promise((resolve) => service.signals[0]?.addEventListener("abort", resolve));
+    throw new Error("no");
+  });
+  const connection = await connectTo(await start(service));
+  connection.send(request(1, 0, 0));
+  await vi.waitFor(() => expect(service.signals).toHaveLength(1));
+  connection.socket.end();
+  await connection.ended();
 });
 
 test.each([
