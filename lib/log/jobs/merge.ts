@@ -113,7 +113,7 @@ async function mergeOne(
   const others = sources
     .slice(0, -1)
     .map((source): Write => ({ op: "delete", key: segmentKey(topic.id, partition, source.last), when: [isSegment(source)] }));
-  const swap = { segment: whole, when: isSegment(sources.at(-1) as Segment), others };
+  const swap = { segment: whole, when: isSegment(sources.at(-1) as Segment), rolls: false, others };
   if (!(await swapIn(parts, topic.id, partition, swap))) return undefined;
   await bucket.delete(objects);
   return whole;

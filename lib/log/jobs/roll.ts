@@ -139,7 +139,7 @@ async function rollRuns(
   await bucket.put(segmentObject(topicId, partition, segment), pieces);
   const gone = runs.map(({ key, runBase }): Write => ({ op: "delete", key, when: [{ path: "b", is: "=", value: runBase }] }));
   const others = [...gone, markTidy(topicId, partition)];
-  if (!(await swapIn(parts, topicId, partition, { segment, when: { item: "absent" }, others }))) return undefined;
+  if (!(await swapIn(parts, topicId, partition, { segment, when: { item: "absent" }, rolls: true, others }))) return undefined;
   await deleteBlobs(storage, topicId, partition, leaving);
   return segment;
 }

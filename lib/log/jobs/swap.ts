@@ -5,7 +5,7 @@
  */
 import type { Check, Condition, Table, Write } from "../../ports/index.ts";
 import { StorageError } from "../../ports/index.ts";
-import { belowFence, decodeFence, fenceKey, openFence } from "../items/fence.ts";
+import { belowFence, decodeFence, fenceKey, openFence, rollPastFence } from "../items/fence.ts";
 import { encodeSegment, type Segment, segmentKey, segmentObject } from "../items/segment.ts";
 import { isRefusal } from "../storage-errors.ts";
 import type { JobParts } from "./job.ts";
@@ -35,16 +35,20 @@ export interface Swap {
   readonly segment: Segment;
   /** Of the item that the segment's key has by now. */
   readonly when: Condition;
+  /** It is made of runs: offsets that were rolled before are refused (F2 of `items/fence.ts`). */
+  readonly rolls: boolean;
   /** Takes the rest of what it was made of out of the index. */
   readonly others: readonly (Write | Check)[];
 }
 
 /** False when it was refused: nothing will ever name the object then, so it is deleted. Throws `StorageError`. */
 export async function swapIn({ storage }: JobParts, topicId: string, partition: number, swap: Swap): Promise<boolean> {
-  const { segment, when, others } = swap;
+  const { segment, when, rolls, others } = swap;
+  const { id, base, last } = segment;
   const put: Write = { op: "put", key: segmentKey(topicId, partition, segment.last), item: encodeSegment(segment), when: [when] };
+  const fence = rolls ? rollPastFence(topicId, partition, id, base, last) : belowFence(topicId, partition, id);
   try {
-    await storage.table.atomically([put, ...others, belowFence(topicId, partition, segment.id)]);
+    await storage.table.atomically([put, ...others, fence]);
     return true;
   } catch (error) {
     // Where the outcome is unknown the object stays: the index may name it, and the sweeper looks.

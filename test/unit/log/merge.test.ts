@@ -193,3 +193,37 @@ describe("merging", () => {
     }
   });
 });
+
+test("a roller that comes late does not roll once more what was merged meanwhile, though a slow sealer put its run again", async () => {
+  const bench = logOverMemory();
+  const { storage, clock } = bench;
+  await bench.log.createTopic({ name: "t" });
+  const { id } = await bench.log.topic("t");
+  for (let i = 0; i < 16; i++) await bench.log.append({ topic: "t", partition: 0, batches: batchOf([`first-${i}`]) });
+  const runs = () => storage.table.range(`P#${id}#0`, { from: "R#", to: "R#~" });
+  while ((await runs()).length === 0) await clock.sleep(1);
+  const [run] = await runs();
+  clock.ms += 100;
+  const reached = Promise.withResolvers<void>();
+  const goOn = Promise.withResolvers<void>();
+  const slow = { ...storage, table: Object.create(storage.table) as Storage["table"] };
+  slow.table.atomically = async (ops) => {
+    reached.resolve();
+    await goOn.promise;
+    return storage.table.atomically(ops);
+  };
+  for (const name of ["get", "range", "write"] as const) slow.table[name] = storage.table[name].bind(storage.table) as never;
+  const ids = systemIds(clock);
+  const policy = { ...ROLL_POLICY, graceMs: 0 };
+  const late = roll({ storage: slow, clock, ids, policy }, FOREVER);
+  await reached.promise;
+  await roll({ storage, clock, ids, policy }, FOREVER);
+  await rolled(bench, 7);
+  await merge({ storage, clock, ids }, { ...FOREVER, byHand: true });
+  expect(await segmentsOf(bench)).toHaveLength(1);
+  await storage.table.write({ op: "put", key: run?.key as never, item: run?.item as never });
+  goOn.resolve();
+  await late;
+  expect((await segmentsOf(bench)).map(({ base, last }) => [base, last])).toEqual([[0, 127]]);
+  expect(await readAll(bench.log, "t")).toHaveLength(128);
+});
