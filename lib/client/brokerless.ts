@@ -4,7 +4,7 @@ import { portableCodecs } from "../kafka/codecs/portable.ts";
 import type { Codecs } from "../kafka/index.ts";
 import { Admin } from "./admin.ts";
 import { Connection } from "./connection.ts";
-import { createHttp, type HttpOptions } from "./http.ts";
+import { createHttp, type Fetch, type HttpOptions } from "./http.ts";
 import { wholeNumber } from "./options.ts";
 import { Producer } from "./producer/producer.ts";
 import { appendBatches } from "./producer/send.ts";
@@ -16,6 +16,8 @@ import type { RetryOptions } from "./retry.ts";
 export interface BrokerlessOptions extends HttpOptions {
   /** For compressed batches. Default: those that run anywhere; in Node take `nodeCodecs`, which are all of them and faster. */
   readonly codecs?: Codecs | undefined;
+  /** What reads segments straight from a bucket, by URLs that carry their own right. Default: the global `fetch`. */
+  readonly storageFetch?: Fetch | undefined;
   /** Pauses between attempts of producers and readers. */
   readonly retry?: RetryOptions | undefined;
 }
@@ -30,7 +32,8 @@ export class Brokerless {
     wholeNumber("requestTimeoutMs", options.requestTimeoutMs, 30_000, 1, 2 ** 31 - 1);
     const minMs = wholeNumber("retry.minMs", retry.minMs, 100, 0, 3_600_000);
     wholeNumber("retry.maxMs", retry.maxMs, Math.max(minMs, 1000), minMs, 3_600_000);
-    this.#connection = new Connection(createHttp(options), codecs, retry);
+    const storageFetch: Fetch = options.storageFetch ?? ((input, init) => globalThis.fetch(input, init));
+    this.#connection = new Connection(createHttp(options), codecs, retry, storageFetch);
     this.admin = new Admin(this.#connection);
   }
 

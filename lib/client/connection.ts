@@ -1,19 +1,24 @@
 /** What the producer, the readers and the admin calls share: how to reach the server, and what it said of itself. */
 import { BrokerlessError } from "../base/errors.ts";
 import type { Codecs } from "../kafka/index.ts";
-import type { Http } from "./http.ts";
+import type { Fetch, Http } from "./http.ts";
 import type { RetryOptions } from "./retry.ts";
 
 export class Connection {
   readonly http: Http;
   readonly codecs: Codecs;
   readonly retry: RetryOptions;
+  /** For URLs that carry their own right: no token, no signature. */
+  readonly storageFetch: Fetch;
+  /** False once the server was heard to have none. */
+  hasManifests = true;
   #clusterId: Promise<string> | undefined;
 
-  constructor(http: Http, codecs: Codecs, retry: RetryOptions) {
+  constructor(http: Http, codecs: Codecs, retry: RetryOptions, storageFetch: Fetch) {
     this.http = http;
     this.codecs = codecs;
     this.retry = retry;
+    this.storageFetch = storageFetch;
   }
 
   /** Asked for once. */

@@ -14,6 +14,7 @@ import { REF_MAX_BYTES, REF_MAX_RECORDS } from "./items/ref.ts";
 import { markRetention } from "./items/retention.ts";
 import { moveLogStart } from "./log-start.ts";
 import { offsetByTime } from "./read/by-time.ts";
+import { manifest } from "./read/manifest.ts";
 import { Reader } from "./read/reader.ts";
 import { fromStorage, isRefusal, storageStep } from "./storage-errors.ts";
 import { Topics, unknownPartition, unknownTopic } from "./topics.ts";
@@ -23,6 +24,7 @@ import type {
   AppendResult,
   ConfigEntry,
   LogApi,
+  Manifest,
   OffsetAnswer,
   OffsetSpec,
   PartitionInfo,
@@ -195,6 +197,12 @@ class Log implements LogApi {
     }
     return this.#withPartition(name, partition, (topic) =>
       this.#reader.readOrWait(topic, partition, offset, maxBytes, maxWaitMs, signal),
+    );
+  }
+
+  async manifest(name: string, partition: number, offset: number, limit: number): Promise<Manifest> {
+    return this.#withPartition(name, partition, async (topic) =>
+      manifest(this.#parts, topic, partition, await this.#reader.headAt(topic, partition, offset), offset, limit),
     );
   }
 

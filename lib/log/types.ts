@@ -99,6 +99,30 @@ export interface ReadResult {
   readonly logEndOffset: number;
 }
 
+/** One segment, readable by whoever holds its URL. */
+export interface SegmentLink {
+  /** The offsets that it covers; records below the offset asked for may be in it. */
+  readonly baseOffset: number;
+  /** One after the last offset that it covers. */
+  readonly nextOffset: number;
+  readonly url: string;
+  /** Whole batches, with their offsets in them, lie from this byte … */
+  readonly fromByte: number;
+  /** … to before this one, the end of the object. */
+  readonly toByte: number;
+}
+
+export interface Manifest {
+  /** In order, without a gap. Empty where what is at the offset is in no segment yet. */
+  readonly segments: readonly SegmentLink[];
+  /** Where to go on, with another manifest or by reads: one after the last segment. */
+  readonly nextOffset: number;
+  /** When the URLs stop to work, at the latest. */
+  readonly expiresAtMs: number;
+  readonly logStartOffset: number;
+  readonly logEndOffset: number;
+}
+
 export type OffsetSpec =
   | { readonly at: "earliest" | "latest" | "max_timestamp" }
   /** The first record whose timestamp is at or after this one. */
@@ -146,6 +170,11 @@ export interface LogApi {
   /** All or none, over several partitions; each partition named once; at most 90. */
   appendAtomically(requests: readonly AppendRequest[], options?: AppendOptions): Promise<AppendResult[]>;
   read(request: ReadRequest): Promise<ReadResult>;
+  /**
+   * At most `limit` segments from the one that holds `offset` on. Throws `offset_out_of_range`; `not_found` where the
+   * storage cannot give URLs.
+   */
+  manifest(topic: string, partition: number, offset: number, limit: number): Promise<Manifest>;
   listOffset(topic: string, partition: number, spec: OffsetSpec): Promise<OffsetAnswer>;
   /** Moves the log start forward to this offset (-1: to the end). Answers the log start. */
   deleteRecords(topic: string, partition: number, beforeOffset: number): Promise<number>;

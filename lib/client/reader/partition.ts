@@ -12,6 +12,8 @@ import { sleep } from "../retry.ts";
 import { BatchCutter } from "./cut.ts";
 import { Patience } from "./patience.ts";
 import { RecordsBatch } from "./records-batch.ts";
+import { listSegments, readSegments, type Segment } from "./segments.ts";
+import type { Slots } from "./slots.ts";
 import type { ReadFrom } from "./types.ts";
 
 export interface PartitionSettings {
@@ -25,8 +27,17 @@ export interface PartitionSettings {
   readonly waitMs: number;
   readonly retryTimeoutMs: number;
   readonly autoOffsetReset: "none" | "earliest" | "latest";
+  /** For reading segments straight from the storage; undefined where that is not wanted. */
+  readonly slots: Slots | undefined;
   readonly signal: AbortSignal;
 }
+
+/** So far behind at least, a manifest is worth its request. */
+const BULK_LEAST_OFFSETS = 1000;
+/** Records get into segments about once a minute. */
+const NO_SEGMENTS_MS = 60_000;
+/** After so many failures in a row everything is read through the server. */
+const BULK_MOST_FAILURES = 3;
 
 /** Between two requests that bring nothing. */
 const LEAST_WAIT_MS = 50;
@@ -42,6 +53,9 @@ export class PartitionReader {
   /** Where the reading ends, where it ends. */
   #end: number | undefined;
   #logEndOffset = -1;
+  #bulkFailures = 0;
+  /** Before it, no manifest is asked for; on `performance.now`. */
+  #askSegmentsAtMs = 0;
 
   constructor(settings: PartitionSettings) {
     this.#settings = settings;
@@ -80,6 +94,11 @@ export class PartitionReader {
     // From beyond the log's end nothing is read, and it must be told.
     while (!signal.aborted && (!this.#isDone() || this.#position() > this.#logEndOffset)) {
       try {
+        const segments = await this.#segments();
+        if (segments !== undefined) {
+          yield* this.#batchesIn(segments);
+          continue;
+        }
         const position = this.#position();
         const askedAtMs = performance.now();
         const response = await this.#request();
@@ -101,6 +120,61 @@ export class PartitionReader {
 
   #position(): number {
     return this.position as number;
+  }
+
+  /** Where the next records are, to be read straight from there; undefined where they are to be read through the server. */
+  async #segments(): Promise<readonly Segment[] | undefined> {
+    const { connection, topic, partition, slots, signal } = this.#settings;
+    if (slots === undefined || !connection.hasManifests || this.#bulkFailures >= BULK_MOST_FAILURES) return undefined;
+    if (this.#logEndOffset - this.#position() < BULK_LEAST_OFFSETS || performance.now() < this.#askSegmentsAtMs) return undefined;
+    try {
+      const list = await listSegments(connection, topic, partition, this.#position(), signal);
+      if (list === undefined) connection.hasManifests = false;
+      else if (list.segments.length > 0) return list.segments;
+    } catch (error) {
+      if (error instanceof BrokerlessError && error.code === "offset_out_of_range") return this.#reset(error);
+      this.#bulkFailures++;
+      throw error;
+    }
+    this.#askSegmentsAtMs = performance.now() + NO_SEGMENTS_MS;
+    return undefined;
+  }
+
+  /** The batches of segments, each checked. What was handed on stays; after an error the caller asks where the rest is by now. */
+  async *#batchesIn(segments: readonly Segment[]): AsyncGenerator<RecordsBatch, void, void> {
+    const { connection, signal } = this.#settings;
+    const wanted = segments.filter(({ baseOffset }) => baseOffset < (this.#end ?? Infinity));
+    let cutter = new BatchCutter();
+    try {
+      for await (const { segment, bytes, isLast } of readSegments(
+        wanted,
+        connection.storageFetch,
+        this.#settings.slots as Slots,
+        signal,
+      )) {
+        for (const one of cutter.push(bytes)) {
+          const batch = this.#checked(one, segment);
+          if (batch === undefined) continue;
+          this.#patience.answered();
+          yield batch;
+          if (this.#isDone() || signal.aborted) return;
+        }
+        if (!isLast) continue;
+        if (cutter.heldBytes > 0)
+          throw this.#corrupt(`the segment at offset ${segment.baseOffset} ends in the middle of a batch`);
+        cutter = new BatchCutter();
+        // Compacted or not, its last batch ends where it does.
+        if (this.#position() < segment.nextOffset)
+          throw this.#corrupt(`the segment at offset ${segment.baseOffset} ends before offset ${segment.nextOffset}`);
+        this.#bulkFailures = 0;
+      }
+    } catch (error) {
+      this.#bulkFailures++;
+      if (!(error instanceof BrokerlessError && error.code === "corrupt_record")) throw error;
+      // Perhaps it is not the segment that it should be: the server has the last word.
+      this.#bulkFailures = BULK_MOST_FAILURES;
+      throw new BrokerlessError("unavailable", error.message, { cause: error });
+    }
   }
 
   /** Undefined where the offset was out of range and another one was chosen. */
@@ -168,15 +242,13 @@ export class PartitionReader {
   }
 
   /** Moves the position past the batch; undefined for one that is behind it. Throws `corrupt_record`. */
-  #checked(bytes: Uint8Array): RecordsBatch | undefined {
+  #checked(bytes: Uint8Array, within?: Segment): RecordsBatch | undefined {
     const { connection, topic, partition } = this.#settings;
     const header = readBatchHeader(bytes, 0);
-    if (!crcMatches(bytes, 0)) {
-      throw new BrokerlessError(
-        "corrupt_record",
-        `the record batch at offset ${header.baseOffset} of ${topic}[${partition}] does not match its CRC`,
-      );
-    }
+    const { baseOffset, lastOffsetDelta } = header;
+    if (!crcMatches(bytes, 0)) throw this.#corrupt(`the record batch at offset ${baseOffset} does not match its CRC`);
+    if (within !== undefined && (baseOffset < within.baseOffset || baseOffset + lastOffsetDelta >= within.nextOffset))
+      throw this.#corrupt(`the segment at offset ${within.baseOffset} holds a record batch of offset ${baseOffset}`);
     const place = {
       topic,
       partition,
@@ -207,6 +279,11 @@ export class PartitionReader {
       clearTimeout(timer);
       signal.removeEventListener("abort", aborted);
     }
+  }
+
+  #corrupt(what: string): BrokerlessError {
+    const { topic, partition } = this.#settings;
+    return new BrokerlessError("corrupt_record", `${topic}[${partition}]: ${what}`);
   }
 
   #cut(why: string, cause?: unknown): BrokerlessError {

@@ -6,7 +6,12 @@ import { Channel } from "./channel.ts";
 import { PartitionReader, type PartitionSettings } from "./partition.ts";
 import { Patience } from "./patience.ts";
 import type { RecordsBatch } from "./records-batch.ts";
+import { RANGE_BYTES } from "./segments.ts";
+import { Slots } from "./slots.ts";
 import type { ReaderOptions, ReadFrom, ReadRecord } from "./types.ts";
+
+/** Ranges of segments that one reader fetches at once. */
+const MOST_SLOTS = 16;
 
 /**
  * Reads once, by `for await` over the reader (records) or over `batches()`. Records of a partition come in order, each
@@ -19,7 +24,7 @@ export class Reader implements AsyncIterable<ReadRecord> {
   readonly #from: ReadFrom | ReadonlyMap<number, ReadFrom>;
   readonly #until: ReadonlyMap<number, number> | undefined;
   readonly #readAheadBytes: number;
-  readonly #options: Pick<PartitionSettings, "follow" | "maxBytes" | "waitMs" | "retryTimeoutMs" | "autoOffsetReset">;
+  readonly #options: Pick<PartitionSettings, "follow" | "maxBytes" | "waitMs" | "retryTimeoutMs" | "autoOffsetReset" | "slots">;
   readonly #partitions: readonly number[] | undefined;
   readonly #abort = new AbortController();
   readonly #positions = new Map<number, number>();
@@ -45,6 +50,11 @@ export class Reader implements AsyncIterable<ReadRecord> {
       follow: options.follow ?? true,
       maxBytes: wholeNumber("maxBytes", options.maxBytes, 1024 * 1024, 1, 2 ** 31 - 1),
       autoOffsetReset: oneOf("autoOffsetReset", options.autoOffsetReset, "none", ["none", "earliest", "latest"]),
+      // Each range that is under way or not taken yet is held in memory.
+      slots:
+        options.bulk === false
+          ? undefined
+          : new Slots(Math.max(1, Math.min(MOST_SLOTS, Math.floor(this.#readAheadBytes / RANGE_BYTES)))),
       waitMs: wholeNumber("waitMs", options.waitMs, 20_000, 0, 25_000),
       retryTimeoutMs: wholeNumber("retryTimeoutMs", options.retryTimeoutMs, 120_000, 0, Number.MAX_SAFE_INTEGER),
     };

@@ -20,6 +20,11 @@ export interface ReaderOptions {
    * so far.
    */
   readonly until?: ReadonlyMap<number, number> | undefined;
+  /**
+   * Far behind the end, what is in segments is read straight from the bucket, in parallel, where the server offers it;
+   * where that fails, through the server. False: always through the server. Default true.
+   */
+  readonly bulk?: boolean | undefined;
   /** About how many bytes one request asks for. Default 1,048,576. */
   readonly maxBytes?: number | undefined;
   /** How much is fetched ahead of the caller, in bytes of all partitions together. Default 16,777,216. */

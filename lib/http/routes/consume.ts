@@ -41,6 +41,29 @@ const READ_HEADERS = {
   "Kafka-Log-End-Offset": "the offset that the next record gets",
 };
 
+const MANIFEST_DEFAULT = 32;
+const MANIFEST_MOST = 256;
+
+const manifestSchema = z.object({
+  topic: z.string(),
+  partition: z.int(),
+  log_start_offset: z.int(),
+  log_end_offset: z.int(),
+  segments: z
+    .array(
+      z.object({
+        base_offset: z.int(),
+        next_offset: z.int().describe("one after the last offset that it covers"),
+        from_byte: z.int().describe("whole record batches lie from here on; the first may begin below the offset"),
+        to_byte: z.int().describe("to before here, the end of the object"),
+        url: z.string().describe("for GET, with Range; whoever holds it can read the segment until it expires"),
+      }),
+    )
+    .describe("in order, without a gap; what is not in a segment yet is read by /records"),
+  next_offset: z.int().describe("where to go on: with another manifest, and where that has no segments, with /records"),
+  expires_at: z.iso.datetime(),
+});
+
 const atSchema = z
   .union([z.enum(["earliest", "latest", "max_timestamp"]), wholeNumber(0, 8.64e15), isoTimeSchema], {
     error: "must be earliest, latest, max_timestamp, milliseconds since 1970, or RFC 3339",
@@ -162,6 +185,42 @@ export function consumeOperations(limits: Limits): Operation[] {
         const partition = exchange.partition();
         const { offset, timestampMs } = await exchange.surface.log.listOffset(topic, partition, offsetSpec(exchange.query.at));
         return json({ topic, partition, offset, timestamp: timestampMs });
+      },
+    }),
+    operation({
+      id: "manifest",
+      method: "GET",
+      path: `/v1${PARTITION}/manifest`,
+      tag: "consume",
+      summary: "Segments from an offset on, as URLs that read them straight from the bucket; 404 where the storage has none",
+      query: z.strictObject({
+        offset: wholeNumber(0, Number.MAX_SAFE_INTEGER).optional().describe("the first offset wanted; default: the log start"),
+        limit: wholeNumber(1, MANIFEST_MOST).default(MANIFEST_DEFAULT).describe(`segments at most, up to ${MANIFEST_MOST}`),
+      }),
+      responses: { 200: { description: "the segments", content: { "application/json": manifestSchema } } },
+      async handle(exchange) {
+        const { log } = exchange.surface;
+        const topic = exchange.param("topic");
+        const partition = exchange.partition();
+        const { limit } = exchange.query;
+        const offset = exchange.query.offset ?? (await log.listOffset(topic, partition, { at: "earliest" })).offset;
+        const found = await log.manifest(topic, partition, offset, limit);
+        const document: z.infer<typeof manifestSchema> = {
+          topic,
+          partition,
+          log_start_offset: found.logStartOffset,
+          log_end_offset: found.logEndOffset,
+          segments: found.segments.map((segment) => ({
+            base_offset: segment.baseOffset,
+            next_offset: segment.nextOffset,
+            from_byte: segment.fromByte,
+            to_byte: segment.toByte,
+            url: segment.url,
+          })),
+          next_offset: found.nextOffset,
+          expires_at: new Date(found.expiresAtMs).toISOString(),
+        };
+        return json(document, 200, { "cache-control": "no-store" });
       },
     }),
     operation({

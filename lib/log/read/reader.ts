@@ -39,12 +39,18 @@ export class Reader {
     return item && decodeHead(item);
   }
 
+  /** The head of a partition that has the offset, or ends there; throws `offset_out_of_range`, `unknown_topic`. */
+  async headAt(topic: Topic, partition: number, offset: number): Promise<Head> {
+    const head = await this.head(topic.id, partition);
+    if (head === undefined) throw unknownTopic(topic.name);
+    if (offset < head.start || offset > head.next) throw outOfRange(topic, partition, offset, head);
+    return head;
+  }
+
   /** Reads at once what there is; throws `offset_out_of_range`, `unknown_topic`, `unavailable`. */
   async read(topic: Topic, partition: number, offset: number, maxBytes: number): Promise<ReadResult> {
     for (let look = 0; look < LOOKS; look++) {
-      const head = await this.head(topic.id, partition);
-      if (head === undefined) throw unknownTopic(topic.name);
-      if (offset < head.start || offset > head.next) throw outOfRange(topic, partition, offset, head);
+      const head = await this.headAt(topic, partition, offset);
       if (offset === head.next)
         return { batches: [], sizeBytes: 0, nextOffset: offset, logStartOffset: head.start, logEndOffset: head.next };
       const located = await this.#locate(topic, partition, head, offset, maxBytes);
