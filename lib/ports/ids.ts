@@ -9,6 +9,8 @@ export interface Ids {
   topicId(): string;
   /** A random UUID as text. */
   uuid(): string;
+  /** Random bytes that nobody can guess, from the system's source for cryptography: for secrets. */
+  secret(sizeBytes: number): Uint8Array;
   /** At least 0, below 1. For jitter and choice, not for secrets. */
   random(): number;
 }

@@ -109,5 +109,20 @@ export function idsContract(make: (clock: Clock) => Ids): void {
       }
       expect(seen.size).toBeGreaterThan(990);
     });
+
+    test("secrets have the size that is asked for, and every bit of them varies", () => {
+      const { ids } = at(NOW_MS);
+      const ones = new Uint8Array(20);
+      const zeros = new Uint8Array(20);
+      for (let i = 0; i < 200; i++) {
+        const secret = ids.secret(20);
+        expect(secret.byteLength).toBe(20);
+        for (const [at, byte] of secret.entries()) {
+          ones[at] = (ones[at] as number) | byte;
+          zeros[at] = (zeros[at] as number) | ~byte;
+        }
+      }
+      expect([...ones, ...zeros].every((bits) => bits === 255)).toBe(true);
+    });
   });
 }

@@ -116,7 +116,8 @@ export class World {
       return above === undefined || compareUlids(id, above) > 0 ? id : ulidFrom(ulidTimeMs(above) + 1, low);
     };
     const text = (): string => Array.from({ length: 22 }, () => "abcdefghijklmnopqrstuvwxyz"[this.below(26)]).join("");
-    return { ulid, topicId: text, uuid: text, random: this.random };
+    const secret = (sizeBytes: number): Uint8Array => Uint8Array.from({ length: sizeBytes }, () => this.below(256));
+    return { ulid, topicId: text, uuid: text, secret, random: this.random };
   }
 
   /** Parks a storage call until its turn comes. */

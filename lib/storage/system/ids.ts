@@ -31,6 +31,7 @@ export function systemIds(clock: Clock): Ids {
       return text.startsWith("-") ? this.topicId() : text;
     },
     uuid: () => randomUUID(),
+    secret: (sizeBytes) => randomFillSync(new Uint8Array(sizeBytes)),
     random: () => Math.random(),
   };
 }
