@@ -13,11 +13,15 @@ const reason = await whyNoLocalstack();
 if (reason === undefined) {
   const emulator = await startLocalstack();
   const files = process.argv.length > 2 ? process.argv.slice(2) : SUITES.map((name) => `test/aws/${name}.test.ts`);
-  const child = spawn(join(ROOT, "node_modules/.bin/vitest"), ["run", "-c", "vitest.aws.config.ts", ...files], {
-    cwd: ROOT,
-    stdio: "inherit",
-    env: { ...process.env, AWS_ENDPOINT_URL: emulator.endpoint },
-  });
+  const child = spawn(
+    process.execPath,
+    [join(ROOT, "node_modules/vitest/vitest.mjs"), "run", "-c", "vitest.aws.config.ts", ...files],
+    {
+      cwd: ROOT,
+      stdio: "inherit",
+      env: { ...process.env, AWS_ENDPOINT_URL: emulator.endpoint },
+    },
+  );
   process.exitCode = await new Promise<number>((resolve) => child.once("close", (code) => resolve(code ?? 1)));
   await emulator.stop();
 } else {
