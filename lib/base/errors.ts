@@ -34,6 +34,24 @@ export type ErrorCode =
   | "unknown_producer"
   | "idempotency_conflict" // the same key with another request
   | "idempotency_in_progress" // the same key, still running elsewhere
+  | "invalid_group" // illegal group name
+  | "non_empty_group" // the group has members; only an empty one may be changed so
+  | "unknown_member" // the group has no such member (any more): join again
+  | "illegal_generation" // an older generation's request: join again
+  | "rebalance_in_progress" // join again, with the same member id
+  | "inconsistent_group_protocol" // no protocol in common with the group's members
+  | "invalid_session_timeout"
+  | "member_id_required" // join again with the member id that the answer carries
+  | "fenced_instance_id" // another member has taken over this group.instance.id
+  | "unreleased_instance_id" // another member that lives has this group.instance.id
+  | "group_max_size_reached"
+  | "group_subscribed_to_topic" // members of the group read this topic
+  | "group_busy" // the group is being changed: try again
+  | "fenced_member_epoch" // join again with epoch 0
+  | "stale_member_epoch" // heartbeat, then try again with the new epoch
+  | "unsupported_assignor"
+  | "invalid_regular_expression"
+  | "offset_metadata_too_large"
   | "unauthenticated"
   | "forbidden"
   | "not_found"
@@ -91,4 +109,5 @@ const RETRIABLE: ReadonlySet<ErrorCode> = new Set([
   "storage_full",
   "shutting_down",
   "idempotency_in_progress",
+  "group_busy",
 ]);

@@ -1,0 +1,175 @@
+/**
+ * Commits: state and blocks are read together, the pure rules say what may be written, and one update for each block
+ * writes it on the conditions of `items/offsets.ts`. Two trips.
+ *
+ * C1  A commit that was answered is durable, and a later one that was answered is never undone by it.
+ * C2  An update whose answer was lost is looked for: a guard at or above its own says that it was applied before the commit
+ *     that is there now, or is the one that is there, or may count as overtaken by it. A guard below says that it was not
+ *     applied; it is written again with a larger guard, after which the lost one is refused.
+ * C3  A block that is not there is made only while the group is what it was (one transaction), so that a late commit does
+ *     not bring back offsets of a group that was deleted.
+ *
+ * A crash leaves some blocks written and others not: offsets of partitions are independent.
+ */
+import { BrokerlessError } from "../../base/errors.ts";
+import { fromStorage, storageStep } from "../../log/storage-errors.ts";
+import { type Item, type Key, type Settled, StorageError, type Update } from "../../ports/index.ts";
+import { checkGroupName } from "../items/group.ts";
+import { blockKey, blockOf, type EntryWrite, guardOf, stampOf, writeEntries } from "../items/offsets.ts";
+import { decodeState, type GroupState, stateKey } from "../items/state.ts";
+import { emptyGroup, firstEpoch, makeGroup } from "../new-group.ts";
+import type { GroupParts } from "../parts.ts";
+import type { CommitRequest, OffsetToCommit, PartitionAnswer } from "../types.ts";
+import { admitCommit, type CommitTicket, nextGuard, refusedBy, wrongOffset } from "./plan-commit.ts";
+import { partitionsByName } from "./topics.ts";
+
+const GIVE_UP_MS = 20_000;
+
+interface Wanted extends OffsetToCommit {
+  readonly index: number;
+  readonly topicId: string;
+}
+
+interface Block {
+  readonly key: Key;
+  readonly wanted: readonly Wanted[];
+  /** Of an update of it whose answer was lost: the guards that it wrote, by partition. */
+  readonly lost?: ReadonlyMap<number, number>;
+}
+
+export async function commitOffsets(parts: GroupParts, request: CommitRequest): Promise<PartitionAnswer[]> {
+  checkGroupName(request.group);
+  const { clock, ids } = parts;
+  const commit = new Commit(parts, request);
+  let blocks = await commit.blocks();
+  const untilMs = clock.monotonicMs() + GIVE_UP_MS;
+  for (let pauseMs = 5; ; pauseMs = Math.min(pauseMs * 2, 500)) {
+    blocks = await commit.once(blocks, clock.monotonicMs() >= untilMs);
+    if (blocks.length === 0) break;
+    await clock.sleep(Math.ceil(pauseMs * ids.random()));
+  }
+  return request.offsets.map(({ topic, partition }, i) => {
+    const error = commit.errors[i];
+    return error === undefined ? { topic, partition } : { topic, partition, error };
+  });
+}
+
+class Commit {
+  readonly #parts: GroupParts;
+  readonly #request: CommitRequest;
+  readonly errors: (BrokerlessError | undefined)[] = [];
+
+  constructor(parts: GroupParts, request: CommitRequest) {
+    this.#parts = parts;
+    this.#request = request;
+  }
+
+  /** The offsets by the items that hold them; what is wrong with one by itself is its error. */
+  async blocks(): Promise<Block[]> {
+    const { group, offsets } = this.#request;
+    const blocks = new Map<string, { key: Key; wanted: Wanted[] }>();
+    const found = await partitionsByName(this.#parts.log, offsets);
+    for (const [index, one] of offsets.entries()) {
+      const topicId = found[index] as string | BrokerlessError;
+      const error = topicId instanceof BrokerlessError ? topicId : wrongOffset(one);
+      if (topicId instanceof BrokerlessError || error !== undefined) {
+        this.errors[index] = error;
+        continue;
+      }
+      const key = blockKey(group, topicId, blockOf(one.partition));
+      const block = blocks.get(key.sk) ?? { key, wanted: [] };
+      blocks.set(key.sk, block);
+      block.wanted.push({ ...one, index, topicId });
+    }
+    return [...blocks.values()];
+  }
+
+  /** Reads, judges and writes once; the blocks that are to be tried again. At the last try none is. */
+  async once(blocks: readonly Block[], last: boolean): Promise<Block[]> {
+    const { group, member } = this.#request;
+    const { table } = this.#parts.storage;
+    const keys = [stateKey(group), ...blocks.map(({ key }) => key)];
+    const [stateItem, ...items] = await storageStep(`read group "${group}"`, () => table.getMany(keys));
+    const state = decodeState(stateItem)?.state;
+    const ticket = admitCommit(group, state, member);
+    if (state === undefined) {
+      await storageStep(`make group "${group}"`, async () =>
+        makeGroup(this.#parts, group, emptyGroup(await firstEpoch(this.#parts, group), this.#parts.clock.nowMs())),
+      );
+      return [...blocks];
+    }
+    const planned = blocks.map((block, i) => ({ block, item: items[i], ...this.#plan(block, items[i], ticket) }));
+    const writing = planned.filter(({ update }) => update !== undefined);
+    const settled = await this.#write(state, writing as { item: Item | undefined; update: Update }[]);
+    return writing.flatMap(({ block, guards }, i) => {
+      const one = settled[i] as Settled;
+      if (one.ok) return [];
+      const wanted = block.wanted.filter(({ partition }) => guards.has(partition));
+      const again = one.error.kind === "condition_failed" || one.error.kind === "contended" || one.error.kind === "unknown";
+      if (again && !last)
+        return [one.error.kind === "unknown" ? { key: block.key, wanted, lost: guards } : { key: block.key, wanted }];
+      const error = fromStorage(one.error, `commit offsets of group "${group}"`) as BrokerlessError;
+      for (const { index } of wanted) this.errors[index] = error;
+      return [];
+    });
+  }
+
+  /** One update for what may be written of a block. */
+  #plan({ key, wanted, lost }: Block, item: Item | undefined, ticket: CommitTicket) {
+    const nowMs = this.#parts.clock.nowMs();
+    const writes: EntryWrite[] = [];
+    const guards = new Map<number, number>();
+    for (const one of wanted) {
+      const { partition, index, topicId } = one;
+      const guard = guardOf(item, partition);
+      const lostGuard = lost?.get(partition);
+      if (lostGuard !== undefined && guard !== undefined && guard >= lostGuard) continue;
+      const refusal = refusedBy(ticket, this.#request.group, topicId, partition, stampOf(item, partition));
+      if (refusal !== undefined) {
+        this.errors[index] = refusal;
+        continue;
+      }
+      const next = nextGuard(Math.max(guard ?? 0, lostGuard ?? 0), nowMs);
+      guards.set(partition, next);
+      writes.push({ partition, epoch: ticket.epoch, guard: next, entry: entryFor(one, nowMs) });
+    }
+    return { guards, update: writes.length === 0 ? undefined : writeEntries(key, writes, item) };
+  }
+
+  async #write(state: GroupState, writing: readonly { readonly item: Item | undefined; readonly update: Update }[]) {
+    const { table } = this.#parts.storage;
+    const settled: Settled[] = [];
+    const known = writing.filter(({ item }) => item !== undefined);
+    const check = {
+      op: "check",
+      key: stateKey(this.#request.group),
+      when: [{ path: "e", is: "=", value: state.epoch }],
+    } as const;
+    const [answers] = known.length === 0 ? [[]] : await table.inOrder([known.map(({ update }) => update)]);
+    let at = 0;
+    for (const { item, update } of writing) {
+      if (item !== undefined) {
+        settled.push(answers?.[at++] as Settled);
+        continue;
+      }
+      try {
+        await table.atomically([check, { ...update, when: [{ item: "absent" }] }]);
+        settled.push({ ok: true, item: undefined });
+      } catch (error) {
+        if (!(error instanceof StorageError)) throw error;
+        settled.push({ ok: false, error });
+      }
+    }
+    return settled;
+  }
+}
+
+function entryFor({ offset, leaderEpoch, metadata, retentionMs }: OffsetToCommit, nowMs: number) {
+  return {
+    offset,
+    leaderEpoch: leaderEpoch ?? -1,
+    committedAtMs: nowMs,
+    metadata: metadata ?? "",
+    expiresAtMs: retentionMs === undefined ? -1 : nowMs + retentionMs,
+  };
+}

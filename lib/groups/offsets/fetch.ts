@@ -1,0 +1,88 @@
+/** What a group has committed. A block that is not there holds nothing. */
+import { BrokerlessError } from "../../base/errors.ts";
+import { storageStep } from "../../log/storage-errors.ts";
+import type { Item } from "../../ports/index.ts";
+import { checkGroupName, groupPk } from "../items/group.ts";
+import { blockKey, blockOf, blockRange, entryOf, parseBlockKey, partitionsIn } from "../items/offsets.ts";
+import { decodeState, stateKey } from "../items/state.ts";
+import type { GroupParts } from "../parts.ts";
+import type { CommittedOffset, FetchOffsetsRequest, TopicPartition } from "../types.ts";
+import { staleEpoch, unknownMember } from "./plan-commit.ts";
+import { partitionsByName, topicOr } from "./topics.ts";
+
+export async function fetchOffsets(parts: GroupParts, request: FetchOffsetsRequest): Promise<CommittedOffset[]> {
+  checkGroupName(request.group);
+  await checkMember(parts, request);
+  const { topics } = request;
+  if (topics === undefined) return allOffsets(parts, request.group);
+  const named = topics.flatMap(({ topic, partitions }) => (partitions ?? []).map((partition) => ({ topic, partition })));
+  const whole = topics.filter(({ partitions }) => partitions === undefined);
+  const found = await Promise.all([
+    named.length === 0 ? [] : namedOffsets(parts, request.group, named),
+    ...whole.map(({ topic }) => offsetsOfTopic(parts, request.group, topic)),
+  ]);
+  return found.flat();
+}
+
+async function checkMember({ storage }: GroupParts, { group, member }: FetchOffsetsRequest): Promise<void> {
+  if (member === undefined) return;
+  const state = decodeState(await storageStep(`read group "${group}"`, () => storage.table.get(stateKey(group))))?.state;
+  const found = state?.members[member.memberId];
+  if (state === undefined || found === undefined) throw unknownMember(group, member.memberId);
+  // Kafka: in a classic group it is not checked.
+  if ("epoch" in found && found.epoch !== member.epoch) throw staleEpoch(group, found, member.epoch);
+}
+
+async function namedOffsets(parts: GroupParts, group: string, named: readonly TopicPartition[]): Promise<CommittedOffset[]> {
+  const ids = await partitionsByName(parts.log, named);
+  const keys = new Map(
+    named.flatMap(({ partition }, i) => {
+      const id = ids[i];
+      if (typeof id !== "string") return [];
+      const key = blockKey(group, id, blockOf(partition));
+      return [[key.sk, key] as const];
+    }),
+  );
+  const items = await storageStep(`read offsets of group "${group}"`, () => parts.storage.table.getMany([...keys.values()]));
+  const bySk = new Map([...keys.keys()].map((sk, i) => [sk, items[i]]));
+  return named.map((one, i) => {
+    const id = ids[i];
+    if (id instanceof BrokerlessError) return { ...answer(one, undefined), error: id };
+    return answer(one, bySk.get(blockKey(group, id as string, blockOf(one.partition)).sk));
+  });
+}
+
+function answer({ topic, partition }: TopicPartition, item: Item | undefined): CommittedOffset {
+  const entry = entryOf(item, partition);
+  return {
+    topic,
+    partition,
+    offset: entry?.offset ?? -1,
+    leaderEpoch: entry?.leaderEpoch ?? -1,
+    metadata: entry?.metadata ?? "",
+    committedAtMs: entry?.committedAtMs ?? -1,
+  };
+}
+
+async function offsetsOfTopic(parts: GroupParts, group: string, name: string): Promise<CommittedOffset[]> {
+  const topic = await topicOr(parts.log, name);
+  return topic instanceof BrokerlessError ? [] : blocks(parts, group, new Map([[topic.id, name]]), topic.id);
+}
+
+async function allOffsets(parts: GroupParts, group: string): Promise<CommittedOffset[]> {
+  const topics = await parts.log.listTopics();
+  return blocks(parts, group, new Map(topics.map(({ id, name }) => [id, name])));
+}
+
+/** Of topics that are there; what is left of deleted ones is the retention's. */
+async function blocks(parts: GroupParts, group: string, names: ReadonlyMap<string, string>, topicId?: string) {
+  const found = await storageStep(`read offsets of group "${group}"`, () =>
+    parts.storage.table.range(groupPk(group), blockRange(topicId)),
+  );
+  return found.flatMap(({ key, item }) => {
+    const { topicId: id, block } = parseBlockKey(key.sk);
+    const topic = names.get(id);
+    if (topic === undefined) return [];
+    return partitionsIn(item, block, "offset").map((partition) => answer({ topic, partition }, item));
+  });
+}

@@ -1,0 +1,13 @@
+import type { LogApi } from "../log/types.ts";
+import type { Clock, Doorbell, Ids, Metrics, Storage } from "../ports/index.ts";
+
+/** What groups work on. */
+export interface GroupParts {
+  readonly storage: Storage;
+  /** For the names, ids and partitions of topics. */
+  readonly log: LogApi;
+  readonly clock: Clock;
+  readonly ids: Ids;
+  readonly doorbell: Doorbell;
+  readonly metrics?: Metrics;
+}
