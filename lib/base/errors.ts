@@ -23,6 +23,7 @@ export type ErrorCode =
   | "record_too_large" // over max.message.bytes
   | "request_too_large" // over a limit of the server
   | "corrupt_record" // CRC or structure of a batch
+  | "corrupt_log" // stored bytes are damaged or gone: which offsets, and where to go on, is in the details
   | "invalid_timestamp"
   | "invalid_record" // e.g. a record without a key in a compacted topic
   | "unsupported_compression"

@@ -66,6 +66,7 @@ export const HTTP_ERRORS: Readonly<Record<ErrorCode, HttpError>> = {
   idempotency_conflict: entry(422, 42201, "Use a new key for a new request."),
   throttled: entry(429, 429, "Try again after Retry-After."),
   internal: entry(500, 50002, "A bug of the server; please report it."),
+  corrupt_log: entry(500, 50004, "Go on at next_offset of the details; `brokerless verify` says what is damaged."),
   unsupported_version: entry(501, 50101, "Run a newer server."),
   unavailable: entry(503, 50003, "Try again after Retry-After."),
   group_busy: entry(503, 50302, "Try again after Retry-After: the group is being changed."),

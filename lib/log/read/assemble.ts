@@ -1,5 +1,6 @@
 /** Bytes of a blob as a reader gets them: offsets written in, batches below the offset left out, cut at a size. */
 import { BrokerlessError } from "../../base/errors.ts";
+import { ulidText } from "../../base/ulid.ts";
 import { batchHeaders, stampOffset } from "../../kafka/index.ts";
 import type { LocatedRef } from "./locate.ts";
 
@@ -15,10 +16,20 @@ export interface Assembled {
 
 /**
  * Writes the offsets into the batches of a ref (in place) and answers those that end after `offset`, the first one
- * whatever its size and then as many as stay within `maxBytes`. Throws `corrupt_record` when the bytes do not hold
+ * whatever its size and then as many as stay within `maxBytes`. Throws `corrupt_log` when the bytes do not hold
  * what the ref says.
  */
-export function assemble(bytes: Uint8Array, { ref, base }: LocatedRef, offset: number, maxBytes: number): Assembled {
+export function assemble(bytes: Uint8Array, located: LocatedRef, offset: number, maxBytes: number): Assembled {
+  try {
+    return stamped(bytes, located, offset, maxBytes);
+  } catch (error) {
+    if (!(error instanceof BrokerlessError) || error.code === "corrupt_log") throw error;
+    throw damagedBlob(located, `are damaged: ${error.message}`, error);
+  }
+}
+
+function stamped(bytes: Uint8Array, located: LocatedRef, offset: number, maxBytes: number): Assembled {
+  const { ref, base } = located;
   let next = base;
   let from = -1;
   let to = 0;
@@ -35,10 +46,16 @@ export function assemble(bytes: Uint8Array, { ref, base }: LocatedRef, offset: n
     nextOffset = next;
   }
   if (next !== base + ref.recordCount) {
-    throw new BrokerlessError(
-      "corrupt_record",
-      `stored bytes at offset ${base} hold ${next - base} records; ${ref.recordCount} were written`,
-    );
+    throw damagedBlob(located, `hold ${next - base} records; ${ref.recordCount} were written`);
   }
   return { bytes: from < 0 ? bytes.subarray(0, 0) : bytes.subarray(from, to), nextOffset };
+}
+
+/** Names the blob and what it covers, so that a reader can go on behind it. */
+export function damagedBlob({ ref, base, end }: LocatedRef, what: string, cause?: unknown): BrokerlessError {
+  const blob = ulidText(ref.blobId);
+  return new BrokerlessError("corrupt_log", `the stored bytes of offsets ${base} to ${end - 1} (blob ${blob}) ${what}`, {
+    details: { blob, nextOffset: end },
+    cause,
+  });
 }

@@ -9,10 +9,10 @@ import { segmentObject } from "../items/segment.ts";
 import { storageStep } from "../storage-errors.ts";
 import { unknownTopic } from "../topics.ts";
 import type { ReadResult, Topic } from "../types.ts";
-import { type Assembled, assemble } from "./assemble.ts";
+import { type Assembled, assemble, damagedBlob } from "./assemble.ts";
 import { type Located, type LocatedRef, refsOfTail, select, sliceOf } from "./locate.ts";
 import { type PiecesMost, readPieces } from "./pieces.ts";
-import { segmentBytes } from "./segment-bytes.ts";
+import { damagedSegment, segmentBytes } from "./segment-bytes.ts";
 
 /** How often a read looks again when the index moves under it. */
 const LOOKS = 8;
@@ -47,8 +47,9 @@ export class Reader {
     return head;
   }
 
-  /** Reads at once what there is; throws `offset_out_of_range`, `unknown_topic`, `unavailable`. */
+  /** Reads at once what there is; throws `offset_out_of_range`, `unknown_topic`, `unavailable`, `corrupt_log`. */
   async read(topic: Topic, partition: number, offset: number, maxBytes: number): Promise<ReadResult> {
+    let missing: Located | undefined;
     for (let look = 0; look < LOOKS; look++) {
       const head = await this.headAt(topic, partition, offset);
       if (offset === head.next)
@@ -56,8 +57,14 @@ export class Reader {
       const located = await this.#locate(topic, partition, head, offset, maxBytes);
       const found = located && (await this.#fetch(topic, partition, located, offset, maxBytes));
       if (found !== undefined) return { ...found, logStartOffset: head.start, logEndOffset: head.next };
+      missing = located?.[0];
       if (look > 0) await this.#parts.clock.sleep(2 ** look);
     }
+    // The index names the same piece look after look, and its bytes are not there.
+    if (missing?.kind === "segment") {
+      throw damagedSegment(segmentObject(topic.id, partition, missing.segment), missing.segment, "is not in the bucket");
+    }
+    if (missing !== undefined) throw damagedBlob(missing, "are not in the storage");
     throw new BrokerlessError(
       "unavailable",
       `topic "${topic.name}" partition ${partition}: offset ${offset} is in the log, but its bytes were not found`,

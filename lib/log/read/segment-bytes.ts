@@ -8,8 +8,8 @@ import type { Assembled } from "./assemble.ts";
 
 /**
  * Whole batches of a segment from the one that holds `offset`, or the first one after it where it was compacted away: the
- * first whatever its size and then as many as stay within `maxBytes`. Undefined when the object is not there. One get, or two where the first batch is larger than asked
- * for. Throws `corrupt_record` when the object does not hold what the index says.
+ * first whatever its size and then as many as stay within `maxBytes`. Undefined when the object is not there. One get, or
+ * two where the first batch is larger than asked for. Throws `corrupt_log` when the object does not hold what the index says.
  */
 export async function segmentBytes(
   bucket: Bucket,
@@ -23,11 +23,11 @@ export async function segmentBytes(
   for (;;) {
     const bytes = await bucket.get(key, { from, to });
     if (bytes === undefined) return undefined;
-    if (bytes.byteLength !== to - from) throw damaged(key, `has fewer than its ${segment.sizeBytes} bytes`);
-    const found = cut(bytes, offset, maxBytes);
+    if (bytes.byteLength !== to - from) throw damagedSegment(key, segment, `has fewer than its ${segment.sizeBytes} bytes`);
+    const found = cutBatches(key, segment, bytes, offset, maxBytes);
     if (typeof found !== "number") return found;
     // The batch that is wanted ends beyond what was read.
-    if (to === segment.sizeBytes) throw damaged(key, `ends before offset ${offset}`);
+    if (to === segment.sizeBytes) throw damagedSegment(key, segment, `ends before offset ${offset}`);
     to = Math.min(segment.sizeBytes, from + found + maxBytes);
   }
 }
@@ -55,6 +55,19 @@ function cut(bytes: Uint8Array, offset: number, maxBytes: number): Assembled | n
   return { bytes: bytes.subarray(first, end), nextOffset };
 }
 
-function damaged(key: string, what: string): BrokerlessError {
-  return new BrokerlessError("corrupt_record", `segment ${key} ${what}`);
+function cutBatches(key: string, segment: Segment, bytes: Uint8Array, offset: number, maxBytes: number): Assembled | number {
+  try {
+    return cut(bytes, offset, maxBytes);
+  } catch (error) {
+    if (!(error instanceof BrokerlessError)) throw error;
+    throw damagedSegment(key, segment, `has no batch where one should be: ${error.message}`, error);
+  }
+}
+
+/** Names the object and what it covers, so that a reader can go on behind it. */
+export function damagedSegment(key: string, { base, last }: Segment, what: string, cause?: unknown): BrokerlessError {
+  return new BrokerlessError("corrupt_log", `segment ${key} (offsets ${base} to ${last}) ${what}`, {
+    details: { object: key, nextOffset: last + 1 },
+    cause,
+  });
 }
