@@ -32,7 +32,9 @@ import type {
   ReadResult,
   Topic,
   TopicSpec,
+  VerifyEvent,
 } from "./types.ts";
+import { verifyPartition } from "./verify/partition.ts";
 
 export interface LogParts {
   readonly storage: Storage;
@@ -247,6 +249,15 @@ class Log implements LogApi {
         return moved.start;
       }
     });
+  }
+
+  async *verify(name: string, which?: readonly number[]): AsyncGenerator<VerifyEvent> {
+    const topic = await this.#topics.refresh(name);
+    const wrong = which?.find((partition) => !Number.isInteger(partition) || partition < 0 || partition >= topic.partitions);
+    if (wrong !== undefined) throw unknownPartition(topic, wrong);
+    for (const partition of which ?? Array.from({ length: topic.partitions }, (_, p) => p)) {
+      yield* verifyPartition(this.#parts, topic, partition);
+    }
   }
 
   async allocateProducerId(): Promise<{ readonly producerId: number; readonly producerEpoch: number }> {

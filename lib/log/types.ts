@@ -141,6 +141,31 @@ export interface PartitionInfo {
   readonly logEndOffset: number;
 }
 
+/** What `verify` tells: what is wrong, how far it is, and what a partition came to. */
+export type VerifyEvent =
+  | {
+      readonly kind: "problem";
+      readonly partition: number;
+      /** The offsets that are concerned. */
+      readonly baseOffset: number;
+      readonly lastOffset: number;
+      /** The object or blob, or `index`. */
+      readonly where: string;
+      readonly what: string;
+    }
+  | { readonly kind: "progress"; readonly partition: number; readonly offset: number; readonly logEndOffset: number }
+  | {
+      readonly kind: "partition";
+      readonly partition: number;
+      readonly logStartOffset: number;
+      readonly logEndOffset: number;
+      readonly records: number;
+      readonly sizeBytes: number;
+      readonly segments: number;
+      readonly blobs: number;
+      readonly problems: number;
+    };
+
 export interface LogApi {
   /** A 22-character id made when the storage was first used. */
   clusterId(): Promise<string>;
@@ -178,6 +203,11 @@ export interface LogApi {
   listOffset(topic: string, partition: number, spec: OffsetSpec): Promise<OffsetAnswer>;
   /** Moves the log start forward to this offset (-1: to the end). Answers the log start. */
   deleteRecords(topic: string, partition: number, beforeOffset: number): Promise<number>;
+  /**
+   * Reads all that these partitions have (default: all) and checks it: CRC and structure of every batch, offsets without a
+   * gap, every segment against its index. Changes nothing. Throws where the storage fails; damage is told, not thrown.
+   */
+  verify(topic: string, which?: readonly number[]): AsyncIterable<VerifyEvent>;
   /** A fresh producer id with epoch 0, never given before. */
   allocateProducerId(): Promise<{ readonly producerId: number; readonly producerEpoch: number }>;
 

@@ -11,13 +11,19 @@ import type { Segment } from "./segment.ts";
 const ENTRY_BYTES = 14;
 export const INDEX_ENTRIES_MOST = 2048;
 const INTERVAL_BYTES = 65_536;
-/** Of an entry before which there is nothing. */
-const NO_TIMESTAMP = -(2 ** 47);
 
-interface Entry {
+/** Of everything before the first batch. */
+export const NO_TIMESTAMP = -(2 ** 47);
+
+export interface Entry {
   readonly offset: number;
   readonly positionBytes: number;
+  /** Of everything before this batch in the segment. */
   readonly maxBeforeMs: number;
+}
+
+export function indexEntries(segment: Pick<Segment, "base" | "index">): Entry[] {
+  return Array.from({ length: entryCount(segment) }, (_, i) => entryAt(segment, i));
 }
 
 /** Writes an index, batch by batch. */
