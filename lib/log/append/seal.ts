@@ -10,8 +10,8 @@
  * not moved, counting `evictions`, so that an append that judged it absent is refused.
  */
 import { ulidTimeMs } from "../../base/ulid.ts";
-import { type Clock, StorageError, type Table } from "../../ports/index.ts";
-import type { Head } from "../items/head.ts";
+import { type Clock, type Item, StorageError, type Table } from "../../ports/index.ts";
+import { decodeHead, type Head, headKey } from "../items/head.ts";
 import { encodeProducer, type ProducerState, packProducer, producerInHead, producerKey } from "../items/producer.ts";
 import { refRecordCount } from "../items/ref.ts";
 import { decodeRun, encodeRun, runKey, runRange } from "../items/run.ts";
@@ -61,32 +61,53 @@ export function sealWhenDue(sealer: Sealer, lane: Lane, appendedRefs: number): v
 async function seal(sealer: Sealer, lane: Lane, head: Head): Promise<void> {
   try {
     let left: Head | undefined = head;
-    while (left !== undefined && left.tail.length >= sealer.policy.runRefs) left = await sealOnce(sealer, lane, left);
+    while (left !== undefined && left.tail.length >= sealer.policy.runRefs) {
+      const item = await sealOnce(sealer.table, lane, left, sealer.policy.runRefs);
+      left = item && lane.saw(item);
+    }
     if (left !== undefined) await evictProducers(sealer, lane, left);
   } catch (error) {
     if (!(error instanceof StorageError)) throw error;
   }
 }
 
-/** Answers the head after it, or undefined when it is gone. */
-async function sealOnce({ table, policy }: Sealer, lane: Lane, head: Head): Promise<Head | undefined> {
-  const refs = head.tail.slice(0, policy.runRefs);
+/**
+ * Seals all that is in the tail, full runs or not; answers how many refs that were. Not for writers: only before rolling by
+ * hand. A writer that seals meanwhile cuts differently; the run of the one that comes second is void (R2 of a run).
+ */
+export async function sealTail(table: Table, topicId: string, partition: number): Promise<number> {
+  const key = headKey(topicId, partition);
+  let item = await table.get(key);
+  let refs = 0;
+  for (let left = item && decodeHead(item).next; item !== undefined && left !== undefined; ) {
+    const head = decodeHead(item);
+    const count = Math.min(head.tail.length, SEAL_POLICY.runRefs);
+    // What is appended meanwhile stays.
+    if (count === 0 || head.tailBase >= left) break;
+    item = await sealOnce(table, { topicId, partition, headKey: key }, head, count);
+    if (item !== undefined && decodeHead(item).tailBase > head.tailBase) refs += count;
+  }
+  return refs;
+}
+
+/** Seals the first refs; answers the head as it is then, or undefined when it is gone. */
+async function sealOnce(
+  table: Table,
+  { topicId, partition, headKey: key }: Pick<Lane, "topicId" | "partition" | "headKey">,
+  head: Head,
+  refCount: number,
+): Promise<Item | undefined> {
+  const refs = head.tail.slice(0, refCount);
   const count = refs.reduce((sum, ref) => sum + refRecordCount(ref), 0);
   const settled = await table.inOrder([
-    [markWork(lane.topicId, lane.partition)],
-    [
-      {
-        op: "put",
-        key: runKey(lane.topicId, lane.partition, head.tailBase + count - 1),
-        item: encodeRun({ base: head.tailBase, refs }),
-      },
-    ],
+    [markWork(topicId, partition)],
+    [{ op: "put", key: runKey(topicId, partition, head.tailBase + count - 1), item: encodeRun({ base: head.tailBase, refs }) }],
     [
       {
         op: "update",
-        key: lane.headKey,
+        key,
         changes: [
-          { dropFirst: "t", count: policy.runRefs },
+          { dropFirst: "t", count: refCount },
           { add: "b", by: count },
         ],
         when: [{ item: "exists" }, { path: "b", is: "=", value: head.tailBase }],
@@ -96,10 +117,9 @@ async function sealOnce({ table, policy }: Sealer, lane: Lane, head: Head): Prom
   for (const [one] of settled) {
     if (one === undefined || one.ok) continue;
     if (!isRefusal(one.error)) throw one.error;
-    return one.error.item && lane.saw(one.error.item);
+    return one.error.item;
   }
-  const item = settled[2]?.[0]?.ok === true ? settled[2][0].item : undefined;
-  return item && lane.saw(item);
+  return settled[2]?.[0]?.ok === true ? settled[2][0].item : undefined;
 }
 
 async function evictProducers(sealer: Sealer, lane: Lane, head: Head): Promise<void> {
