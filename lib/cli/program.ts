@@ -2,11 +2,13 @@
 import { Command } from "commander";
 import { addConsumeCommand } from "./commands/consume.ts";
 import { addHealthCommand } from "./commands/health.ts";
+import { addMaintainCommand } from "./commands/maintain.ts";
 import { addProduceCommand } from "./commands/produce.ts";
 import { addReplayCommand } from "./commands/replay.ts";
 import { addServeCommand } from "./commands/serve.ts";
 import { addTopicCommand } from "./commands/topic.ts";
 import { addTunnelCommand } from "./commands/tunnel.ts";
+import { addVerifyCommand } from "./commands/verify.ts";
 import type { Context } from "./context.ts";
 import { EXIT, EXIT_CODES_HELP, exitCodeOf, OutputClosed } from "./exit-codes.ts";
 import { failureLine } from "./failure-line.ts";
@@ -51,6 +53,8 @@ export async function runCli(argv: readonly string[], io: Io, version: string): 
   addConsumeCommand(program, context);
   addReplayCommand(program, context);
   addTunnelCommand(program, context);
+  addMaintainCommand(program, context);
+  addVerifyCommand(program, context);
   addHealthCommand(program, context);
 
   let code: number = EXIT.ok;

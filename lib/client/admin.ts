@@ -2,6 +2,7 @@
 import { type Connection, numberIn, strange } from "./connection.ts";
 import type { HttpRequest } from "./http.ts";
 import { askOffset, type OffsetAnswer, type OffsetSpec } from "./offsets.ts";
+import { type JobAnswer, type JobOptions, runJob, type VerifyLine, verifyTopic } from "./upkeep.ts";
 
 export interface TopicSpec {
   readonly name: string;
@@ -132,6 +133,19 @@ export class Admin {
       query: { before },
     });
     return numberIn(answer, "log_start_offset", http);
+  }
+
+  /** Runs a job behind the writers, for some seconds. Throws `not_found` for a job that the server does not have. */
+  runJob(job: string, options: JobOptions = {}): Promise<JobAnswer> {
+    return runJob(this.#connection, job, options);
+  }
+
+  /** Checks all that a topic has, or one partition; damage is told, not thrown. Throws `unknown_topic`, `unknown_partition`. */
+  verify(
+    topic: string,
+    options: { readonly partition?: number | undefined; readonly signal?: AbortSignal } = {},
+  ): AsyncIterable<VerifyLine> {
+    return verifyTopic(this.#connection, topic, options.partition, options.signal);
   }
 
   async #call(method: HttpRequest["method"], path: readonly string[], body?: unknown): Promise<unknown> {

@@ -29,3 +29,4 @@ export type { RecordsBatch } from "./reader/records-batch.ts";
 export type { ReaderOptions, ReadFrom, ReadRecord } from "./reader/types.ts";
 export type { RetryOptions } from "./retry.ts";
 export { type Bytes, json, parseJson, text } from "./text.ts";
+export type { JobAnswer, JobOptions, VerifyLine } from "./upkeep.ts";

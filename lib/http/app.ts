@@ -28,6 +28,7 @@ export function createHttpApp(parts: HttpAppParts): HttpApp {
     version: parts.version,
     withMetrics: surface.metricsText !== undefined,
     withKafka: surface.kafka !== undefined,
+    upkeep: parts.upkeep,
   });
   const dispatcher = new Dispatcher(surface, operations);
   return {

@@ -132,7 +132,8 @@ const OFFSET_HEADERS = [
   ["logEndOffset", "kafka-log-end-offset"],
 ] as const;
 
-function snakeCased(details: Readonly<Record<string, unknown>>): Record<string, unknown> {
+/** Names as JSON has them here: `logStartOffset` is `log_start_offset`. */
+export function snakeCased(details: Readonly<Record<string, unknown>>): Record<string, unknown> {
   const out: Record<string, unknown> = {};
   for (const [name, value] of Object.entries(details))
     out[name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)] = value;

@@ -1,5 +1,6 @@
 /** What the routes are given: the log, its surroundings, and what the whole surface shares. */
 import { type Codecs, defaultPartitioner, type Partitioner } from "../kafka/index.ts";
+import type { JobReport, JobRun } from "../log/jobs/job.ts";
 import type { LogApi } from "../log/types.ts";
 import { type Clock, type Ids, type Metrics, NO_METRICS } from "../ports/index.ts";
 import { Budget } from "./budget.ts";
@@ -15,6 +16,13 @@ export interface KafkaCall {
   /** Where the answers say that the broker is. */
   readonly advertised: { readonly host: string; readonly port: number };
   readonly limits: Limits;
+}
+
+/** The jobs that an operator may start by hand. */
+export interface Upkeep {
+  readonly jobs: readonly string[];
+  /** Runs one for some seconds. Throws what the job throws. */
+  readonly run: (job: string, how: Omit<JobRun, "untilMs">) => Promise<JobReport>;
 }
 
 export interface SurfaceParts {
@@ -36,6 +44,8 @@ export interface SurfaceParts {
   readonly metricsText?: () => string;
   /** Kafka's protocol, for `POST /kafka`. Without it there is no such route. */
   readonly kafka?: KafkaFrames;
+  /** Without it there is no route to start jobs by: they run elsewhere. */
+  readonly upkeep?: Upkeep;
   /** Aborts when the process is about to stop: long polls and streams end, new requests are refused. */
   readonly stopping?: AbortSignal;
   /** Called with what was a bug. */
@@ -43,7 +53,7 @@ export interface SurfaceParts {
 }
 
 /** Shared by all requests of a process. */
-export interface Surface extends Omit<Required<SurfaceParts>, "limits" | "cors" | "metricsText" | "kafka"> {
+export interface Surface extends Omit<Required<SurfaceParts>, "limits" | "cors" | "metricsText" | "kafka" | "upkeep"> {
   readonly limits: Limits;
   readonly cors: ReadonlySet<string>;
   readonly metricsText: (() => string) | undefined;

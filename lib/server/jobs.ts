@@ -1,4 +1,5 @@
 /** The jobs behind the writers, by the clock of the local server. */
+import type { Upkeep } from "../http/surface.ts";
 import { JOB_NAMES, JOBS, type JobName, type JobParts } from "../log/jobs/index.ts";
 import type { Metrics } from "../ports/index.ts";
 
@@ -9,6 +10,17 @@ export interface ScheduleParts extends JobParts {
   readonly metrics: Metrics;
   /** One line on what went wrong. */
   readonly say: (line: string) => void;
+}
+
+/** So long a job runs by one request, so that whoever asked hears of it in time. */
+const BY_HAND_MS = 20_000;
+
+/** The jobs as an operator starts them. */
+export function upkeepOf(parts: JobParts): Upkeep {
+  return {
+    jobs: JOB_NAMES,
+    run: (job, how) => JOBS[job as JobName].run(parts, { ...how, untilMs: parts.clock.monotonicMs() + BY_HAND_MS }),
+  };
 }
 
 /** Starts the jobs; the function that it returns stops them and resolves when none is under way. */

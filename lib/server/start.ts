@@ -1,5 +1,6 @@
 /** The local server put together: a storage, a log over it, the HTTP surface over that. */
 import { createHttpApp } from "../http/index.ts";
+import type { Upkeep } from "../http/surface.ts";
 import { nodeCodecs } from "../kafka/codecs/node.ts";
 import { createLog, type LogApi } from "../log/index.ts";
 import type { Clock, Ids, Metrics } from "../ports/index.ts";
@@ -7,7 +8,7 @@ import { systemClock } from "../storage/system/clock.ts";
 import { systemIds } from "../storage/system/ids.ts";
 import { formatAddress, requireLoopback } from "./address.ts";
 import { resolveConfig, type ServerConfig } from "./config.ts";
-import { startJobs } from "./jobs.ts";
+import { startJobs, upkeepOf } from "./jobs.ts";
 import { listen, stopListening } from "./listen.ts";
 import { ProcessMetrics } from "./metrics.ts";
 import { doorbellOf, openStorage } from "./storage.ts";
@@ -17,6 +18,7 @@ import { VERSION } from "./version.ts";
 /** What a server stands on, and how that is let go. */
 interface Ground {
   readonly log: LogApi;
+  readonly upkeep: Upkeep | undefined;
   readonly durability: string;
   readonly ready: () => Promise<unknown>;
   readonly close: () => Promise<void>;
@@ -48,6 +50,7 @@ export async function startServer(options: ServerOptions = {}): Promise<RunningS
       cors: config.cors,
       limits: { bodyBytes: config.maxBodyBytes, inFlightBytes: config.maxInFlightBytes },
       outlivesAnswer: true,
+      ...(ground.upkeep === undefined ? {} : { upkeep: ground.upkeep }),
       ready: async () => {
         await ground.ready();
       },
@@ -96,7 +99,13 @@ async function openGround(
 ): Promise<Ground> {
   if (options.log !== undefined) {
     const { log } = options;
-    return { log, durability: "as the log that was given keeps it", ready: () => log.listTopics(), close: async () => {} };
+    return {
+      log,
+      upkeep: undefined,
+      durability: "as the log that was given keeps it",
+      ready: () => log.listTopics(),
+      close: async () => {},
+    };
   }
   const given = typeof options.storage === "object" ? options.storage : undefined;
   const storage = given ?? (await openStorage(config, { clock, ids, metrics }));
@@ -104,6 +113,7 @@ async function openGround(
   const stopJobs = config.jobs ? startJobs({ storage, clock, ids, metrics, say }) : async () => {};
   return {
     log,
+    upkeep: upkeepOf({ storage, clock, ids }),
     durability: storage.durability,
     // Any key does: what counts is that the storage answers.
     ready: () => storage.table.get({ pk: "META", sk: "cluster" }),

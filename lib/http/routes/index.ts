@@ -2,6 +2,7 @@
 import type { Limits } from "../limits.ts";
 import { describeApi } from "../openapi.ts";
 import type { Operation } from "../operation.ts";
+import type { Upkeep } from "../surface.ts";
 import { clusterOperations } from "./cluster.ts";
 import { configOperations } from "./configs.ts";
 import { consumeOperations } from "./consume.ts";
@@ -9,15 +10,17 @@ import { kafkaOperations } from "./kafka.ts";
 import { produceOperations } from "./produce.ts";
 import { serviceOperations } from "./service.ts";
 import { topicOperations } from "./topics.ts";
+import { upkeepOperations } from "./upkeep.ts";
 
 export interface OperationsOptions {
   readonly limits: Limits;
   readonly version: string;
   readonly withMetrics: boolean;
   readonly withKafka: boolean;
+  readonly upkeep?: Upkeep | undefined;
 }
 
-export function allOperations({ limits, version, withMetrics, withKafka }: OperationsOptions): Operation[] {
+export function allOperations({ limits, version, withMetrics, withKafka, upkeep }: OperationsOptions): Operation[] {
   const operations: Operation[] = [
     ...produceOperations(limits),
     ...consumeOperations(limits),
@@ -25,6 +28,7 @@ export function allOperations({ limits, version, withMetrics, withKafka }: Opera
     ...topicOperations(),
     ...configOperations(),
     ...(withKafka ? kafkaOperations() : []),
+    ...upkeepOperations(upkeep),
     ...serviceOperations(() => describeApi(operations, version), withMetrics),
   ];
   return operations;

@@ -1,12 +1,15 @@
 /** The jobs by name, with how often each is due. */
 import { type JobParts, type JobReport, type JobRun, mayGoOn } from "./job.ts";
 import { merge } from "./merge-topics.ts";
+import type { JobName } from "./names.ts";
 import { ROLL_POLICY } from "./plan-roll.ts";
 import { retain } from "./retain-topics.ts";
 import { type RollReport, rollPartition } from "./roll.ts";
+import { sealTails } from "./seal-tails.ts";
 import { sweep } from "./sweep/index.ts";
 import { markedPartitions } from "./work.ts";
 
+export { JOB_NAMES, type JobName } from "./names.ts";
 export type { JobParts, JobReport, JobRun };
 export { merge, retain, sweep };
 
@@ -20,15 +23,19 @@ export interface Job {
 }
 
 export const JOBS = {
-  roll: { everyMs: 60_000, run: (parts: JobParts, run: JobRun) => roll({ ...parts, policy: ROLL_POLICY }, run) },
+  roll: { everyMs: 60_000, run: (parts: JobParts, run: JobRun) => rollNow({ ...parts, policy: ROLL_POLICY }, run) },
   merge: { everyMs: 300_000, run: merge },
   retain: { everyMs: 300_000, run: (parts: JobParts, run: JobRun) => retain({ ...parts, graceMs: ROLL_POLICY.graceMs }, run) },
   sweep: { everyMs: 900_000, run: (parts: JobParts, run: JobRun) => sweep({ ...parts, graceMs: SWEEP_GRACE_MS }, run) },
-} as const satisfies Readonly<Record<string, Job>>;
+} as const satisfies Readonly<Record<JobName, Job>>;
 
-export type JobName = keyof typeof JOBS;
-
-export const JOB_NAMES = Object.keys(JOBS) as readonly JobName[];
+/** Rolls; by hand what is in the tails too. */
+async function rollNow(parts: Parameters<typeof rollPartition>[0], run: JobRun): Promise<JobReport> {
+  if (run.byHand !== true) return roll(parts, run);
+  const sealed = await sealTails(parts, run);
+  const rolled = await roll(parts, run);
+  return { ...rolled, refsSealed: sealed.refs, left: rolled.left || sealed.left };
+}
 
 /** Rolls every partition that is marked. */
 export async function roll(parts: Parameters<typeof rollPartition>[0], run: JobRun): Promise<RollReport> {

@@ -3,11 +3,11 @@ import { inParallel } from "../../base/parallel.ts";
 import { sealTail } from "../append/seal.ts";
 import { decodeHead, headKey } from "../items/head.ts";
 import { decodeTopic, TOPICS } from "../items/topic.ts";
-import { type JobParts, type JobReport, type JobRun, mayGoOn } from "./job.ts";
+import { type JobParts, type JobRun, mayGoOn } from "./job.ts";
 
 const PARTITIONS_AT_ONCE = 16;
 
-export async function sealTails({ storage, clock }: JobParts, run: JobRun): Promise<JobReport> {
+export async function sealTails({ storage, clock }: JobParts, run: JobRun) {
   const { table } = storage;
   const topics = (await table.range(TOPICS)).map(({ key, item }) => decodeTopic(key.sk, item));
   const all = topics.flatMap(({ name, id, partitions }) =>

@@ -1,0 +1,118 @@
+/** `brokerless maintain`: a job behind the writers, now. */
+import { type Command, Option } from "commander";
+import type { Brokerless, JobAnswer } from "../../client/index.ts";
+import { JOB_NAMES, type JobName } from "../../log/jobs/names.ts";
+import { type Context, connect, type ServerOptions, withServer } from "../context.ts";
+import { examples } from "../help.ts";
+import { type OpenedStorage, openNamedStorage, type StorageOptions, withStorage } from "../storage-options.ts";
+import { Progress } from "../ui/progress.ts";
+
+interface MaintainOptions extends ServerOptions, StorageOptions {
+  readonly job: JobName;
+  readonly dryRun?: boolean;
+  readonly json?: boolean;
+}
+
+/** What was sealed a moment ago is rolled when a lost answer could still have been asked for: the jobs wait as long. */
+const ROLL_WAIT_MS = 70_000;
+const PAUSE_MS = 2000;
+/** One run, where the job runs in this process. */
+const RUN_MS = 20_000;
+
+export function addMaintainCommand(program: Command, context: Context): void {
+  const command = program.command("maintain").description("run a job behind the writers now, and print what it does and why");
+  withStorage(withServer(command, context.io))
+    .addOption(
+      new Option(
+        "--job <job>",
+        "roll: runs to segments, tails too; merge: small segments to large ones; retain: give up what retention says; " +
+          "sweep: delete what nothing refers to",
+      )
+        .choices(JOB_NAMES)
+        .makeOptionMandatory(),
+    )
+    .option("--dry-run", "change nothing, and say what would be done")
+    .option("--json", "print JSON")
+    .addHelpText(
+      "after",
+      `${examples(
+        ["brokerless maintain --job retain --dry-run", "what retention would give up now"],
+        ["brokerless maintain --job roll", "everything into segments; takes a minute"],
+        ["brokerless maintain --job sweep --data ./data", "over the data of a server that is stopped"],
+      )}
+
+A server runs the jobs by itself, on AWS functions do. Ctrl-C ends it; what is done is done, and the next run goes on.`,
+    )
+    .action(async (options: MaintainOptions, self: Command) => {
+      const opened = await openNamedStorage(options, self.getOptionValueSource("url") === "cli");
+      try {
+        await maintain(options, context, opened === undefined ? atServer(connect(options, context)) : inProcess(opened));
+      } finally {
+        await opened?.close();
+      }
+    });
+}
+
+type Run = (
+  job: JobName,
+  how: { readonly dryRun: boolean; readonly byHand: boolean; readonly signal: AbortSignal },
+) => Promise<JobAnswer>;
+
+function atServer(client: Brokerless): Run {
+  return (job, how) => client.admin.runJob(job, how);
+}
+
+function inProcess(parts: OpenedStorage): Run {
+  return async (job, how) => {
+    const lines: string[] = [];
+    const say = (line: string): void => {
+      lines.push(line);
+    };
+    // Only here: what a server is asked for starts faster without it.
+    const { JOBS } = await import("../../log/jobs/index.ts");
+    const untilMs = parts.clock.monotonicMs() + RUN_MS;
+    const { left, ...numbers } = await JOBS[job].run(parts, { ...how, untilMs, say, warn: say });
+    const { snakeCased } = await import("../../http/errors.ts");
+    return { left, counts: snakeCased(numbers) as Record<string, number>, lines };
+  };
+}
+
+async function maintain({ job, dryRun = false, json }: MaintainOptions, { io, out, err }: Context, run: Run): Promise<void> {
+  const total = new Map<string, number>();
+  const all: string[] = [];
+  let left = true;
+  let byHand = true;
+  const progress = new Progress(err, !json, () => `${job}: waiting until what was appended last may be rolled`);
+  while (left && !io.interrupted.aborted) {
+    const answer = await run(job, { dryRun, byHand, signal: io.interrupted });
+    progress.clear();
+    for (const [name, count] of Object.entries(answer.counts)) total.set(name, (total.get(name) ?? 0) + count);
+    if (json) all.push(...answer.lines);
+    else for (const line of answer.lines) await out.line(line);
+    left = answer.left;
+    // A second sealing would seal what came meanwhile, and have to wait for that.
+    if (job === "roll") byHand = false;
+    if (dryRun || !left) break;
+    if (job !== "roll") continue;
+    if (progress.elapsedMs > ROLL_WAIT_MS) break;
+    progress.step();
+    await pause(PAUSE_MS, io.interrupted);
+  }
+  progress.clear();
+  const counts = Object.fromEntries(total);
+  if (json) return out.json({ job, dry_run: dryRun, left, counts, lines: all });
+  const facts = Object.entries(counts).map(([name, count]) => `${count} ${name.replaceAll("_", " ")}`);
+  await out.line(
+    `${job}${dryRun ? " (dry run)" : ""}: ${facts.join(", ")}${left && !dryRun ? "; the rest goes with the next run" : ""}`,
+  );
+}
+
+function pause(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, ms);
+    signal.addEventListener("abort", () => {
+      clearTimeout(timer);
+      resolve();
+    });
+  });
+}
