@@ -15,6 +15,7 @@ const NAMES: Readonly<Record<ErrorCode, KafkaErrorName>> = {
   record_too_large: "MESSAGE_TOO_LARGE",
   request_too_large: "RECORD_LIST_TOO_LARGE",
   corrupt_record: "CORRUPT_MESSAGE",
+  corrupt_log: "CORRUPT_MESSAGE",
   invalid_timestamp: "INVALID_TIMESTAMP",
   invalid_record: "INVALID_RECORD",
   unsupported_compression: "UNSUPPORTED_COMPRESSION_TYPE",
