@@ -34,7 +34,6 @@ import type {
   TopicSpec,
   VerifyEvent,
 } from "./types.ts";
-import { verifyPartition } from "./verify/partition.ts";
 
 export interface LogParts {
   readonly storage: Storage;
@@ -253,6 +252,8 @@ class Log implements LogApi {
 
   async *verify(name: string, which?: readonly number[]): AsyncGenerator<VerifyEvent> {
     const topic = await this.#topics.refresh(name);
+    // Hardly ever asked for, and the functions start faster without it.
+    const { verifyPartition } = await import("./verify/partition.ts");
     const wrong = which?.find((partition) => !Number.isInteger(partition) || partition < 0 || partition >= topic.partitions);
     if (wrong !== undefined) throw unknownPartition(topic, wrong);
     for (const partition of which ?? Array.from({ length: topic.partitions }, (_, p) => p)) {

@@ -21,8 +21,8 @@ afterAll(() => rm(folder, { recursive: true, force: true }));
 
 describe("the bundle of", () => {
   test.each([
-    ["api", 500, 600],
-    ["stream", 500, 600],
+    ["api", 560, 700],
+    ["stream", 560, 700],
     ["roll", 300, 380],
     ["retain", 300, 380],
     ["sweep", 300, 380],
