@@ -92,6 +92,9 @@ export async function startLocalstack(port = 0): Promise<Emulator> {
       GATEWAY_SERVER: "hypercorn",
       GATEWAY_LISTEN: `127.0.0.1:${at}`,
       DNS_ADDRESS: "0",
+      // Else DynamoDB Local is started by the first request, which has not the time for it.
+      SERVICES: "dynamodb,s3",
+      EAGER_SERVICE_LOADING: "1",
       DISABLE_EVENTS: "1",
       SKIP_SSL_CERT_DOWNLOAD: "1",
       FILESYSTEM_ROOT: root,

@@ -296,6 +296,9 @@ async function judge({ method, path, headers, body }: Request): Promise<number> 
   return response.status;
 }
 
+/** What the storage in memory does not have: URLs that are signed. */
+const NOT_HERE: ReadonlySet<string> = new Set(["manifest"]);
+
 test("no request that is near the description makes a 5xx, and the server lives", { timeout: 240_000 }, async () => {
   for (const [path, methods] of Object.entries(description.paths as Record<string, Record<string, Answer>>)) {
     for (const [method, operation] of Object.entries(methods)) {
@@ -310,6 +313,10 @@ test("no request that is near the description makes a 5xx, and the server lives"
         { numRuns: 150 },
       );
       await restore();
+      if (NOT_HERE.has(operation.operationId)) {
+        expect([...seen.keys()].filter((status) => status < 400)).toEqual([]);
+        continue;
+      }
       // Some come through to every operation, else nothing was tested.
       const requests = fc.sample(requestOf(path, method, operation), 500);
       while (![...seen.keys()].some((status) => status < 400)) {
