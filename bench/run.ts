@@ -61,7 +61,15 @@ async function createTopic(port: number, topic: string, maxBytes = 4_194_304): P
 
 async function round(r: number): Promise<void> {
   const begun = performance.now();
-  const server = await served("bin/brokerless.ts", ["serve", "--http", "127.0.0.1:0", "--data", join(dir, `data-${r}`)]);
+  const server = await served("bin/brokerless.ts", [
+    "serve",
+    "--http",
+    "127.0.0.1:0",
+    "--kafka",
+    "off",
+    "--data",
+    join(dir, `data-${r}`),
+  ]);
   try {
     await createTopic(server.port, "first");
     await call(server.port, "POST", "/topics/first/partitions/0/records", { value: "x" });

@@ -1,6 +1,7 @@
 /** What the functions have in common: the log over the deployment's table and bucket, and the HTTP app over the log. */
 import { createHttpApp } from "../lib/http/index.ts";
 import type { LambdaParts } from "../lib/http/lambda/handler.ts";
+import type { KafkaFrames } from "../lib/http/surface.ts";
 import { nodeCodecs } from "../lib/kafka/codecs/node.ts";
 import { createLog } from "../lib/log/index.ts";
 import { pollingDoorbell } from "../lib/storage/polling/doorbell.ts";
@@ -10,6 +11,11 @@ import { openGround } from "./storage.ts";
 export function openApp(): LambdaParts {
   const { storage, clock, ids, usage, table } = openGround();
   const log = createLog({ storage, clock, ids, codecs: nodeCodecs, doorbell: pollingDoorbell(clock) });
+  const onInternalError = (error: unknown, request: string): void =>
+    line(
+      JSON.stringify({ level: "ERROR", message: "internal error", request, stack: error instanceof Error ? error.stack : error }),
+    );
+  let kafka: Promise<KafkaFrames> | undefined;
   const app = createHttpApp({
     log,
     clock,
@@ -21,15 +27,11 @@ export function openApp(): LambdaParts {
     // Any key does: what counts is that the storage answers.
     ready: async () => void (await storage.table.get({ pk: "META", sk: "cluster" })),
     version: process.env.BROKERLESS_VERSION ?? "0.0.0",
-    onInternalError: (error, request) =>
-      line(
-        JSON.stringify({
-          level: "ERROR",
-          message: "internal error",
-          request,
-          stack: error instanceof Error ? error.stack : error,
-        }),
-      ),
+    onInternalError,
+    async kafka(body, call, signal) {
+      kafka ??= import("./kafka.ts").then(({ openKafka }) => openKafka({ log, clock, onInternalError }));
+      return (await kafka)(body, call, signal);
+    },
   });
   return {
     dispatch: app.dispatch,

@@ -25,11 +25,15 @@ export class OwnServer {
   /** Starts it, at the address it had before. Throws with what the server said when it does not come up. */
   async start(): Promise<void> {
     const address = this.#url === "" ? "127.0.0.1:0" : new URL(this.#url).host;
-    const child = spawn(process.execPath, [PROGRAM, "serve", "--http", address, "--data", join(this.folder, "data"), "--json"], {
-      stdio: ["ignore", "pipe", "pipe"],
-      // Ctrl-C is for the demo, which then stops its server.
-      detached: true,
-    });
+    const child = spawn(
+      process.execPath,
+      [PROGRAM, "serve", "--http", address, "--kafka", "off", "--data", join(this.folder, "data"), "--json"],
+      {
+        stdio: ["ignore", "pipe", "pipe"],
+        // Ctrl-C is for the demo, which then stops its server.
+        detached: true,
+      },
+    );
     this.#process = child;
     let said = "";
     child.stderr.on("data", (data) => {

@@ -33,13 +33,13 @@ export function isLoopback(host: string): boolean {
 }
 
 /** Throws `invalid_config` for an address that others can reach, unless `insecure` says that this is wanted. */
-export function requireLoopback(address: Address, insecure: boolean): void {
+export function requireLoopback(address: Address, insecure: boolean, field: "http" | "kafka"): void {
   if (insecure || isLoopback(address.host)) return;
   throw new BrokerlessError(
     "invalid_config",
     `${formatAddress(address)} can be reached from other machines, and nothing asks them who they are: anyone who reaches it ` +
       "can read, write and delete every topic. Listen on 127.0.0.1, or say --insecure if that is what you want",
-    { field: "http" },
+    { field },
   );
 }
 

@@ -19,6 +19,21 @@ const milliseconds = z.int().min(0).max(3_600_000);
 
 const schema = z.strictObject({
   http: z.string().default("127.0.0.1:8080").describe("where to listen: host:port; port 0 takes a free one"),
+  kafka: z.string().default("127.0.0.1:9092").describe("where Kafka clients connect: host:port, or off"),
+  kafkaTlsCert: z.string().min(1).optional().describe("for Kafka clients over TLS: a PEM file with the certificate"),
+  kafkaTlsKey: z.string().min(1).optional().describe("and one with its key"),
+  kafkaIdleTimeoutMs: z
+    .int()
+    .min(1000)
+    .max(86_400_000)
+    .default(600_000)
+    .describe("Kafka connections that ask nothing for so long are closed"),
+  advertise: z
+    .string()
+    .optional()
+    .describe("host:port that Kafka clients are told to go to; else the address that each has called"),
+  autoCreateTopics: z.boolean().default(true).describe("topics that Kafka clients ask for are made (auto.create.topics.enable)"),
+  defaultPartitions: z.int().min(1).max(10_000).default(1).describe("partitions of topics that are made so (num.partitions)"),
   data: z.string().min(1).default("./data").describe("the folder that holds the log"),
   storage: z.enum(["embedded", "memory", "aws"]).default("embedded").describe("where the log lives"),
   table: z.string().min(1).optional().describe("with aws: the DynamoDB table"),
@@ -40,8 +55,11 @@ export type ConfigKey = keyof Settings;
 const AWS_KEYS = ["table", "bucket", "region", "endpoint"] as const;
 
 /** What holds, all defaults filled in. */
-export interface ServerConfig extends Omit<Settings, "http"> {
+export interface ServerConfig extends Omit<Settings, "http" | "kafka" | "advertise"> {
   readonly http: Address;
+  /** Undefined: no listener for Kafka clients. */
+  readonly kafka: Address | undefined;
+  readonly advertise: Address | undefined;
 }
 
 /** The default of a key; undefined where it has none. */
@@ -127,7 +145,14 @@ export function resolveConfig(sources: ConfigSources): ServerConfig {
       });
     }
   }
-  return { ...checked.data, http: parseAddress(checked.data.http, nameOf.get("http") ?? "http") };
+  const { http, kafka, advertise } = checked.data;
+  const address = (key: ConfigKey, text: string): Address => parseAddress(text, nameOf.get(key) ?? key);
+  return {
+    ...checked.data,
+    http: address("http", http),
+    kafka: kafka === "off" ? undefined : address("kafka", kafka),
+    advertise: advertise === undefined ? undefined : address("advertise", advertise),
+  };
 }
 
 export interface LoadOptions extends Omit<ConfigSources, "file"> {

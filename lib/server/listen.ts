@@ -51,7 +51,7 @@ export async function listen(options: ListenOptions): Promise<Listening> {
   });
   server.on("clientError", answerClientError);
   await new Promise<void>((resolve, reject) => {
-    server.once("error", (cause: NodeJS.ErrnoException) => reject(cannotListen(address, cause)));
+    server.once("error", (cause: NodeJS.ErrnoException) => reject(cannotListen(address, cause, "http")));
     server.listen(address.port, address.host, resolve);
   });
   return { server, port: (server.address() as AddressInfo).port };
@@ -85,17 +85,18 @@ function guardHost({ address, listener, anyHost }: ListenOptions): ListenOptions
   };
 }
 
-function cannotListen(address: Address, cause: NodeJS.ErrnoException): BrokerlessError {
+/** What kept a listener from its address, for people. */
+export function cannotListen(address: Address, cause: NodeJS.ErrnoException, field: "http" | "kafka"): BrokerlessError {
   const where = formatAddress(address);
   const why =
     cause.code === "EADDRINUSE"
-      ? "another program listens there already; stop it, or choose another port"
+      ? `another program listens there already; stop it, or choose another port with --${field}${field === "kafka" ? " (off: no listener for Kafka clients)" : ""}`
       : cause.code === "EACCES"
         ? "this user may not use that port; choose one above 1023"
         : cause.code === "EADDRNOTAVAIL" || cause.code === "ENOTFOUND"
           ? "this machine has no such address"
           : cause.message;
-  return new BrokerlessError("invalid_config", `cannot listen on ${where}: ${why}`, { field: "http", cause });
+  return new BrokerlessError("invalid_config", `cannot listen on ${where}: ${why}`, { field, cause });
 }
 
 /** What Node's parser refuses never becomes a request; it is answered in the same JSON all the same. */

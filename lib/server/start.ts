@@ -6,9 +6,13 @@ import { createLog, type LogApi } from "../log/index.ts";
 import type { Clock, Ids, Metrics } from "../ports/index.ts";
 import { systemClock } from "../storage/system/clock.ts";
 import { systemIds } from "../storage/system/ids.ts";
+import { createKafkaApi } from "../wire/index.ts";
+import { kafkaBody } from "../wire/service.ts";
+import type { Listener } from "../wire/tcp/listener.ts";
 import { formatAddress, requireLoopback } from "./address.ts";
 import { resolveConfig, type ServerConfig } from "./config.ts";
 import { startJobs, upkeepOf } from "./jobs.ts";
+import { listenKafka } from "./kafka.ts";
 import { listen, stopListening } from "./listen.ts";
 import { ProcessMetrics } from "./metrics.ts";
 import { doorbellOf, openStorage } from "./storage.ts";
@@ -30,16 +34,28 @@ interface Ground {
  */
 export async function startServer(options: ServerOptions = {}): Promise<RunningServer> {
   const kind = typeof options.storage === "string" ? options.storage : "embedded";
-  const config: ServerConfig = { ...resolveConfig({}), ...withoutUndefined(options), storage: kind };
-  requireLoopback(config.http, config.insecure);
+  const config: ServerConfig = { ...resolveConfig({}), kafka: undefined, ...withoutUndefined(options), storage: kind };
+  requireLoopback(config.http, config.insecure, "http");
+  if (config.kafka !== undefined) requireLoopback(config.kafka, config.insecure, "kafka");
   const clock = options.clock ?? systemClock;
   const ids = options.ids ?? systemIds(clock);
   const metrics = new ProcessMetrics();
   const say = options.onLine ?? (() => {});
   const ground = await openGround(options, config, clock, ids, metrics, say);
   const stopping = new AbortController();
+  const onInternalError = (error: unknown, request: string): void =>
+    say(`internal error at ${request}: ${error instanceof Error ? error.stack : String(error)}`);
+  let kafka: Listener | undefined;
   try {
     const clusterId = await ground.log.clusterId();
+    const { autoCreateTopics, defaultPartitions } = config;
+    const api = createKafkaApi({
+      log: ground.log,
+      clock,
+      metrics,
+      settings: { autoCreateTopics, defaultPartitions, outlivesAnswer: true },
+      onInternalError,
+    });
     const app = createHttpApp({
       log: ground.log,
       clock,
@@ -56,9 +72,10 @@ export async function startServer(options: ServerOptions = {}): Promise<RunningS
       },
       stopping: stopping.signal,
       version: VERSION,
-      onInternalError: (error, request) =>
-        say(`internal error at ${request}: ${error instanceof Error ? error.stack : String(error)}`),
+      onInternalError,
+      kafka: kafkaBody(api),
     });
+    if (config.kafka !== undefined) kafka = await listenKafka(config.kafka, config, { api, clock, metrics });
     const { server, port } = await listen({
       address: config.http,
       listener: app.listener,
@@ -67,7 +84,7 @@ export async function startServer(options: ServerOptions = {}): Promise<RunningS
     });
     const stop = async (): Promise<void> => {
       stopping.abort();
-      await stopListening(server, config.shutdownTimeoutMs);
+      await Promise.all([stopListening(server, config.shutdownTimeoutMs), kafka?.close(config.shutdownTimeoutMs)]);
       await ground.close();
     };
     let stopped: Promise<void> | undefined;
@@ -75,6 +92,10 @@ export async function startServer(options: ServerOptions = {}): Promise<RunningS
       url: `http://${formatAddress({ host: config.http.host, port })}`,
       host: config.http.host,
       port,
+      kafka:
+        config.kafka === undefined || kafka === undefined
+          ? undefined
+          : formatAddress({ host: config.kafka.host, port: kafka.port }),
       clusterId,
       durability: ground.durability,
       log: ground.log,
@@ -84,6 +105,7 @@ export async function startServer(options: ServerOptions = {}): Promise<RunningS
       },
     };
   } catch (error) {
+    await kafka?.close(0);
     await ground.close();
     throw error;
   }

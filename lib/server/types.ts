@@ -3,7 +3,9 @@ import type { LogApi } from "../log/types.ts";
 import type { Clock, Ids, Storage } from "../ports/index.ts";
 import type { ServerConfig } from "./config.ts";
 
-export interface ServerOptions extends Partial<Omit<ServerConfig, "storage">> {
+export interface ServerOptions extends Partial<Omit<ServerConfig, "storage" | "kafka">> {
+  /** Where Kafka clients connect. Default: nowhere. */
+  readonly kafka?: ServerConfig["kafka"];
   /** A kind to open, or one that is open already (closed with the server). Default `embedded` in `data`. */
   readonly storage?: ServerConfig["storage"] | Storage;
   /** A log that is open already, in place of a storage. The caller closes what is below it. */
@@ -19,6 +21,8 @@ export interface RunningServer {
   readonly url: string;
   readonly host: string;
   readonly port: number;
+  /** Where Kafka clients connect: `127.0.0.1:9092`. */
+  readonly kafka: string | undefined;
   readonly clusterId: string;
   /** What the storage keeps of each record, for people. */
   readonly durability: string;

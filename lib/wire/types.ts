@@ -8,13 +8,15 @@ export interface ConnectionState {
   readonly advertised: { readonly host: string; readonly port: number };
   /** The client's address, for people. */
   readonly peer: string;
+  /** Of this way here, whatever a client asks for: the records of one answer, and how long a request may wait. */
+  readonly limits: { readonly responseBytes: number; readonly waitMs: number };
   /** What the client calls its software (KIP-511); known after ApiVersions. */
   software: { readonly name: string; readonly version: string } | undefined;
   /** Resolves when what earlier requests append is under way. Of the Produce handler. */
   appendsBegun: Promise<void>;
 }
 
-export function openConnection(about: Pick<ConnectionState, "advertised" | "peer">): ConnectionState {
+export function openConnection(about: Pick<ConnectionState, "advertised" | "peer" | "limits">): ConnectionState {
   return { ...about, software: undefined, appendsBegun: Promise.resolve() };
 }
 

@@ -21,8 +21,8 @@ afterAll(() => rm(folder, { recursive: true, force: true }));
 
 describe("the bundle of", () => {
   test.each([
-    ["api", 560, 700],
-    ["stream", 560, 700],
+    ["api", 560, 850],
+    ["stream", 560, 850],
     ["roll", 300, 380],
     ["retain", 300, 380],
     ["sweep", 300, 380],

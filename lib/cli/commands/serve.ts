@@ -12,6 +12,11 @@ const CLIENT_ENV = ["BROKERLESS_URL", "BROKERLESS_TOKEN"];
 
 const VALUE_NAMES: Partial<Record<ConfigKey, string>> = {
   http: "host:port",
+  kafka: "host:port",
+  kafkaTlsCert: "file",
+  kafkaTlsKey: "file",
+  advertise: "host:port",
+  autoCreateTopics: "true|false",
   data: "dir",
   storage: "kind",
   table: "name",
@@ -25,7 +30,7 @@ const VALUE_NAMES: Partial<Record<ConfigKey, string>> = {
 export function addServeCommand(program: Command, context: Context): void {
   const command = program
     .command("serve")
-    .description("run the server: HTTP over a log on this machine, or over a table and a bucket of AWS")
+    .description("run the server: HTTP, and Kafka's protocol, over a log on this machine, or over a table and a bucket of AWS")
     .option("--config <file>", "a JSON file of the settings below; else BROKERLESS_CONFIG, else brokerless.json where it is");
   for (const { key, description, default: value } of CONFIG_KEYS) {
     const shown = value === undefined || (Array.isArray(value) && value.length === 0) ? "" : ` (default: ${String(value)})`;
@@ -38,8 +43,8 @@ export function addServeCommand(program: Command, context: Context): void {
     .addHelpText(
       "after",
       `${examples(
-        ["brokerless serve", "listen on 127.0.0.1:8080, keep the log in ./data"],
-        ["brokerless serve --http 127.0.0.1:0 --storage memory", "a free port, and nothing kept"],
+        ["brokerless serve", "listen on 127.0.0.1:8080 and, for Kafka clients, on 127.0.0.1:9092; keep the log in ./data"],
+        ["brokerless serve --http 127.0.0.1:0 --kafka off --storage memory", "a free port, no Kafka clients, and nothing kept"],
         [
           "brokerless serve --storage aws --table events --bucket my-events --jobs false",
           "one of many agents over a deployed log",
@@ -72,7 +77,13 @@ async function serve({ config, json, ...flags }: Record<string, unknown>, { io, 
   const server = await startServer({ ...settings, onLine: (line) => err.tell(`${line}\n`) });
   try {
     if (json)
-      await out.json({ event: "listening", url: server.url, cluster_id: server.clusterId, durability: server.durability });
+      await out.json({
+        event: "listening",
+        url: server.url,
+        kafka: server.kafka ?? null,
+        cluster_id: server.clusterId,
+        durability: server.durability,
+      });
     else {
       await out.write(greeting(server, placeOf(settings), io.env["npm_lifecycle_event"] === "start"));
     }
@@ -92,13 +103,14 @@ function placeOf({ storage, data, table, bucket }: ServerConfig): string | undef
 }
 
 /** What a newcomer can do next, in the words of how the server was started. */
-function greeting({ url, durability }: RunningServer, place: string | undefined, startedByNpm: boolean): string {
+function greeting({ url, kafka, durability }: RunningServer, place: string | undefined, startedByNpm: boolean): string {
   const where = place === undefined ? durability : `${durability}; in ${place}`;
   const flag = url === DEFAULT_URL ? "" : ` --url ${url}`;
   const command = startedByNpm ? "npm run -s brokerless --" : "brokerless";
   const demo = startedByNpm ? "  npm run demo\n" : "";
+  const clients = kafka === undefined ? "" : `Kafka clients connect to ${kafka}\n`;
   return `Brokerless listens on ${url} (${where})
-Next, in another terminal:
+${clients}Next, in another terminal:
 ${demo}  ${command} topic create hello${flag}
   echo "hello, world" | ${command} produce hello${flag}
   ${command} consume hello -e${flag}

@@ -14,7 +14,8 @@ export interface Running {
 
 export function start(args: readonly string[], env: Record<string, string> = {}): Running {
   const child = spawn(process.execPath, ["bin/brokerless.ts", ...args], {
-    env: { ...process.env, ...env },
+    // Servers in tests take any port for Kafka clients, too.
+    env: { ...process.env, BROKERLESS_KAFKA: "127.0.0.1:0", ...env },
     stdio: ["pipe", "pipe", "pipe"],
   });
   const output = { out: "", err: "" };

@@ -24,7 +24,7 @@ afterEach(async () => {
 
 /** The server as a user starts it. */
 function serve(data: string): SpawnSyncReturns<string> {
-  const args = ["--no-warnings", BROKERLESS, "serve", "--http", "127.0.0.1:0", "--data", data];
+  const args = ["--no-warnings", BROKERLESS, "serve", "--http", "127.0.0.1:0", "--kafka", "off", "--data", data];
   return spawnSync(process.execPath, args, { encoding: "utf8", timeout: 20_000 });
 }
 
@@ -79,7 +79,7 @@ test("a folder in use by another process is refused, which is named, until that 
   let pid = "";
   const other = startChild(
     BROKERLESS,
-    ["serve", "--http", "127.0.0.1:0", "--data", folder, "--json"],
+    ["serve", "--http", "127.0.0.1:0", "--kafka", "off", "--data", folder, "--json"],
     () => undefined,
     () => true,
   );

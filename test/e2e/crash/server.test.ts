@@ -58,7 +58,7 @@ test("a server killed at random moments loses and doubles nothing", { timeout: 6
     let listening = { url: "", cluster_id: "" };
     const server = startChild(
       BROKERLESS,
-      ["serve", "--http", "127.0.0.1:0", "--data", folder, "--json"],
+      ["serve", "--http", "127.0.0.1:0", "--kafka", "off", "--data", folder, "--json"],
       () => undefined,
       (line) => {
         listening = JSON.parse(line);

@@ -113,7 +113,9 @@ test("the command line is on the path of the project, and runs the server", asyn
   const bin = join(folder, "node_modules/.bin/brokerless");
   const { version } = JSON.parse(await readFile("package.json", "utf8")) as { version: string };
   expect((await run(bin, ["--version"])).stdout.trim()).toBe(version);
-  const server = spawn(bin, ["serve", "--http", "127.0.0.1:0", "--storage", "memory", "--json"], { cwd: folder });
+  const server = spawn(bin, ["serve", "--http", "127.0.0.1:0", "--kafka", "127.0.0.1:0", "--storage", "memory", "--json"], {
+    cwd: folder,
+  });
   try {
     const [line] = (await once(server.stdout, "data")) as [Buffer];
     const { url } = JSON.parse(line.toString()) as { url: string };

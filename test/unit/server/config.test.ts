@@ -73,7 +73,7 @@ describe("where settings come from", () => {
   });
 
   test.each([
-    [{ flags: { prot: "1" } }, /^--prot is not known; the server knows http, data/],
+    [{ flags: { prot: "1" } }, /^--prot is not known; the server knows http, kafka/],
     [{ env: { BROKERLESS_PORT: "1" } }, /^BROKERLESS_PORT is not known/],
     [{ file: { name: "f.json", values: { htttp: "x" } } }, /^f.json: htttp is not known/],
     [{ file: { name: "f.json", values: [] } }, /^f.json: the config file must hold one JSON object/],
@@ -133,8 +133,8 @@ describe("addresses", () => {
   });
 
   test("an address that others reach needs insecure, and the refusal says what that means", () => {
-    const error = refusal(() => requireLoopback({ host: "0.0.0.0", port: 8080 }, false));
+    const error = refusal(() => requireLoopback({ host: "0.0.0.0", port: 8080 }, false, "http"));
     expect(error.message).toMatch(/0\.0\.0\.0:8080 can be reached from other machines.*anyone who reaches it.*--insecure/);
-    requireLoopback({ host: "0.0.0.0", port: 8080 }, true);
+    requireLoopback({ host: "0.0.0.0", port: 8080 }, true, "http");
   });
 });

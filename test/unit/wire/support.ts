@@ -29,7 +29,11 @@ export function wireOverMemory(settings: Partial<KafkaParts["settings"]> = {}, p
     onInternalError: (error) => internalErrors.push(error),
     ...parts,
   });
-  const connection = openConnection({ advertised: { host: "broker.example", port: 9092 }, peer: "127.0.0.1" });
+  const connection = openConnection({
+    advertised: { host: "broker.example", port: 9092 },
+    peer: "127.0.0.1",
+    limits: { responseBytes: 50 * 1024 * 1024, waitMs: 30_000 },
+  });
   const send = async (frame: Uint8Array, signal?: AbortSignal): Promise<Uint8Array | undefined> => {
     const pieces = await api.handle(frame, connection, signal);
     return pieces && concatBytes(pieces);
