@@ -8,17 +8,20 @@ import { Committer } from "./append/committer.ts";
 import { KeyedRequests } from "./append/keyed.ts";
 import { SEAL_POLICY, type SealPolicy } from "./append/seal.ts";
 import { configNumber, configOf, describeConfigs, isCompacted } from "./config.ts";
-import { decodeHead, headKey } from "./items/head.ts";
 import { CLUSTER_KEY, encodeCluster, TAKE_PRODUCER_ID } from "./items/meta.ts";
+import { type ProducerState, producerInHead } from "./items/producer.ts";
 import { REF_MAX_BYTES, REF_MAX_RECORDS } from "./items/ref.ts";
 import { markRetention } from "./items/retention.ts";
 import { moveLogStart } from "./log-start.ts";
 import { offsetByTime } from "./read/by-time.ts";
 import { manifest } from "./read/manifest.ts";
+import { readMany } from "./read/many.ts";
 import { Reader } from "./read/reader.ts";
+import { partitionBytes } from "./read/size.ts";
 import { fromStorage, isRefusal, storageStep } from "./storage-errors.ts";
 import { Topics, unknownPartition, unknownTopic } from "./topics.ts";
 import type {
+  ActiveProducer,
   AppendOptions,
   AppendRequest,
   AppendResult,
@@ -28,6 +31,7 @@ import type {
   OffsetAnswer,
   OffsetSpec,
   PartitionInfo,
+  ReadManyRequest,
   ReadRequest,
   ReadResult,
   Topic,
@@ -144,20 +148,17 @@ class Log implements LogApi {
     return this.#withTopic(name, async (topic) => {
       const asked = which ?? Array.from({ length: topic.partitions }, (_, p) => p);
       for (const p of asked) if (!(p < topic.partitions)) throw unknownPartition(topic, p);
-      const heads = await storageStep("read the partitions", () =>
-        this.#parts.storage.table.getMany(asked.map((p) => headKey(topic.id, p))),
-      );
+      const heads = await this.#reader.heads(asked.map((partition) => ({ topicId: topic.id, partition })));
       return asked.map((partition, i) => {
-        const item = heads[i];
-        if (item === undefined) throw unknownTopic(name);
-        const head = decodeHead(item);
+        const head = heads[i];
+        if (head === undefined) throw unknownTopic(name);
         return { partition, logStartOffset: head.start, logEndOffset: head.next };
       });
     });
   }
 
   async append(request: AppendRequest, options?: AppendOptions): Promise<AppendResult> {
-    const begun = this.#withPartition(request.topic, request.partition, (topic) => {
+    const begun = this.#withPartition(request, (topic) => {
       const part = this.#part(topic, request);
       const key = options?.idempotencyKey;
       if (key === undefined) return this.#submit(part, undefined);
@@ -180,9 +181,7 @@ class Log implements LogApi {
     const [first] = requests as [AppendRequest];
     const begun = this.#withTopic(first.topic, async () => {
       const parts = await Promise.all(
-        requests.map((request) =>
-          this.#withPartition(request.topic, request.partition, async (topic) => this.#part(topic, request)),
-        ),
+        requests.map((request) => this.#withPartition(request, async (topic) => this.#part(topic, request))),
       );
       const key = options?.idempotencyKey;
       if (key === undefined) return appendAll(parts, undefined, this.#atomic);
@@ -192,23 +191,28 @@ class Log implements LogApi {
   }
 
   async read(request: ReadRequest): Promise<ReadResult> {
-    const { topic: name, partition, offset, maxBytes = DEFAULT_MAX_BYTES, maxWaitMs = 0, signal } = request;
+    const { partition, offset, maxBytes = DEFAULT_MAX_BYTES, maxWaitMs = 0, signal } = request;
     if (!Number.isSafeInteger(offset) || offset < 0) {
       throw new BrokerlessError("invalid_request", `offset is ${offset}; it takes a whole number from 0`, { field: "offset" });
     }
-    return this.#withPartition(name, partition, (topic) =>
+    return this.#withPartition(request, (topic) =>
       this.#reader.readOrWait(topic, partition, offset, maxBytes, maxWaitMs, signal),
     );
   }
 
   async manifest(name: string, partition: number, offset: number, limit: number): Promise<Manifest> {
-    return this.#withPartition(name, partition, async (topic) =>
+    return this.#withPartition({ topic: name, partition }, async (topic) =>
       manifest(this.#parts, topic, partition, await this.#reader.headAt(topic, partition, offset), offset, limit),
     );
   }
 
+  readMany(request: ReadManyRequest): Promise<(ReadResult | BrokerlessError)[]> {
+    const parts = { ...this.#parts, reader: this.#reader, topics: this.#topics };
+    return readMany(parts, request, (one) => this.read(one));
+  }
+
   async listOffset(name: string, partition: number, spec: OffsetSpec): Promise<OffsetAnswer> {
-    return this.#withPartition(name, partition, async (topic) => {
+    return this.#withPartition({ topic: name, partition }, async (topic) => {
       if ("timestampMs" in spec) return offsetByTime(this.#reader, this.#parts.codecs, topic, partition, spec.timestampMs);
       if (spec.at === "max_timestamp") return offsetByTime(this.#reader, this.#parts.codecs, topic, partition, undefined);
       const head = await this.#reader.head(topic.id, partition);
@@ -223,7 +227,7 @@ class Log implements LogApi {
         field: "offset",
       });
     }
-    return this.#withPartition(name, partition, async (topic) => {
+    return this.#withPartition({ topic: name, partition }, async (topic) => {
       for (;;) {
         const head = await this.#reader.head(topic.id, partition);
         if (head === undefined) throw unknownTopic(name);
@@ -259,6 +263,21 @@ class Log implements LogApi {
     for (const partition of which ?? Array.from({ length: topic.partitions }, (_, p) => p)) {
       yield* verifyPartition(this.#parts, topic, partition);
     }
+  }
+
+  partitionBytes(name: string, partition: number): Promise<number> {
+    return this.#withPartition({ topic: name, partition }, (topic) => partitionBytes(this.#reader, topic, partition));
+  }
+
+  activeProducers(name: string, partition: number): Promise<ActiveProducer[]> {
+    return this.#withPartition({ topic: name, partition }, async (topic) => {
+      const head = await this.#reader.head(topic.id, partition);
+      if (head === undefined) throw unknownTopic(name);
+      return Object.keys(head.producers).map((id) => {
+        const { epoch, lastSequence } = producerInHead(head, Number(id)) as ProducerState;
+        return { producerId: Number(id), producerEpoch: epoch, lastSequence };
+      });
+    });
   }
 
   async allocateProducerId(): Promise<{ readonly producerId: number; readonly producerEpoch: number }> {
@@ -335,8 +354,12 @@ class Log implements LogApi {
     }
   }
 
-  #withPartition<T>(name: string, partition: number, run: (topic: Topic) => Promise<T>): Promise<T> {
+  #withPartition<T>(
+    { topic: name, topicId, partition }: Pick<ReadRequest, "topic" | "topicId" | "partition">,
+    run: (topic: Topic) => Promise<T>,
+  ): Promise<T> {
     return this.#withTopic(name, async (topic) => {
+      if (topicId !== undefined && topic.id !== topicId) throw unknownTopic(name);
       if (!Number.isInteger(partition) || partition < 0 || partition >= topic.partitions)
         throw unknownPartition(topic, partition);
       return run(topic);

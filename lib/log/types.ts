@@ -2,6 +2,7 @@
  * What the log gives to every surface (HTTP, Kafka protocol, CLI, jobs). Implemented by `Log` in `log.ts`; all errors
  * are `BrokerlessError`.
  */
+import type { BrokerlessError } from "../base/errors.ts";
 import type { PreparedBatches } from "../kafka/index.ts";
 
 export interface TopicSpec {
@@ -39,6 +40,8 @@ export interface ConfigEntry {
 
 export interface AppendRequest {
   readonly topic: string;
+  /** Where given, the topic must still be this one; else `unknown_topic`. */
+  readonly topicId?: string;
   readonly partition: number;
   /**
    * One or more record batches (magic 2), one after the other. As bytes they are checked here, whole, before anything
@@ -75,6 +78,8 @@ export interface AppendOptions {
 
 export interface ReadRequest {
   readonly topic: string;
+  /** Where given, the topic must still be this one; else `unknown_topic`. */
+  readonly topicId?: string;
   readonly partition: number;
   /** First offset wanted: from the log start to the log end, else `offset_out_of_range`. */
   readonly offset: number;
@@ -123,6 +128,23 @@ export interface Manifest {
   readonly logEndOffset: number;
 }
 
+/** One partition of a read of many; as in {@link ReadRequest}. */
+export type PartitionRead = Required<Pick<ReadRequest, "topic" | "partition" | "offset" | "maxBytes">> &
+  Pick<ReadRequest, "topicId">;
+
+export interface ReadManyRequest {
+  /** In the order in which they may use up `maxBytes`. */
+  readonly partitions: readonly PartitionRead[];
+  /** Of all together; as in one partition, at least one batch is returned where there is one. */
+  readonly maxBytes: number;
+  /** Waits until there is about so much in all. Default 1. */
+  readonly minBytes?: number;
+  /** Waits so long at most. Default 0. */
+  readonly maxWaitMs?: number;
+  /** Ends the wait: what there is is the answer. */
+  readonly signal?: AbortSignal | undefined;
+}
+
 export type OffsetSpec =
   | { readonly at: "earliest" | "latest" | "max_timestamp" }
   /** The first record whose timestamp is at or after this one. */
@@ -166,6 +188,13 @@ export type VerifyEvent =
       readonly problems: number;
     };
 
+/** An idempotent producer that a partition remembers. */
+export interface ActiveProducer {
+  readonly producerId: number;
+  readonly producerEpoch: number;
+  readonly lastSequence: number;
+}
+
 export interface LogApi {
   /** A 22-character id made when the storage was first used. */
   clusterId(): Promise<string>;
@@ -195,6 +224,8 @@ export interface LogApi {
   /** All or none, over several partitions; each partition named once; at most 90. */
   appendAtomically(requests: readonly AppendRequest[], options?: AppendOptions): Promise<AppendResult[]>;
   read(request: ReadRequest): Promise<ReadResult>;
+  /** Of each partition what `read` answers or throws. An error ends the wait for the others. */
+  readMany(request: ReadManyRequest): Promise<(ReadResult | BrokerlessError)[]>;
   /**
    * At most `limit` segments from the one that holds `offset` on. Throws `offset_out_of_range`; `not_found` where the
    * storage cannot give URLs.
@@ -208,6 +239,10 @@ export interface LogApi {
    * gap, every segment against its index. Changes nothing. Throws where the storage fails; damage is told, not thrown.
    */
   verify(topic: string, which?: readonly number[]): AsyncIterable<VerifyEvent>;
+  /** Bytes of all batches from the log start on, as they are stored. */
+  partitionBytes(topic: string, partition: number): Promise<number>;
+  /** The producers whose last batch was so lately that they are in the partition's head. */
+  activeProducers(topic: string, partition: number): Promise<ActiveProducer[]>;
   /** A fresh producer id with epoch 0, never given before. */
   allocateProducerId(): Promise<{ readonly producerId: number; readonly producerEpoch: number }>;
 

@@ -70,6 +70,10 @@ export interface ErrorFields {
 
 export const NO_ERROR: ErrorFields = { errorCode: 0, errorMessage: null };
 
+export function errorFields(error: BrokerlessError): ErrorFields {
+  return { errorCode: kafkaCodeOf(error), errorMessage: error.message };
+}
+
 /** Where it is not known whether something was written, Kafka's word for it is that the request timed out. */
 export function kafkaCodeOf(error: BrokerlessError): number {
   const name = error.outcome === "unknown" && error.code !== "internal" ? "REQUEST_TIMED_OUT" : NAMES[error.code];

@@ -3,14 +3,48 @@ import { BrokerlessError } from "../base/errors.ts";
 import { readRequest, readRequestHeader, writeResponse } from "../kafka/protocol/messages.ts";
 import { type Encodable, has, type Shape } from "../kafka/protocol/schema.ts";
 import { NO_METRICS } from "../ports/index.ts";
+import { alterConfigsHandler, incrementalAlterConfigsHandler } from "./api/alter-configs.ts";
 import { answerUnknownVersion, apiVersionsHandler } from "./api/api-versions.ts";
+import { createPartitionsHandler } from "./api/create-partitions.ts";
+import { createTopicsHandler } from "./api/create-topics.ts";
+import { deleteRecordsHandler } from "./api/delete-records.ts";
+import { deleteTopicsHandler } from "./api/delete-topics.ts";
+import { describeClusterHandler } from "./api/describe-cluster.ts";
+import { describeConfigsHandler } from "./api/describe-configs.ts";
+import { describeLogDirsHandler } from "./api/describe-log-dirs.ts";
+import { describeProducersHandler } from "./api/describe-producers.ts";
+import { describeTopicPartitionsHandler } from "./api/describe-topic-partitions.ts";
+import { fetchHandler } from "./api/fetch.ts";
+import { initProducerIdHandler } from "./api/init-producer-id.ts";
+import { listOffsetsHandler } from "./api/list-offsets.ts";
 import { metadataHandler } from "./api/metadata.ts";
+import { offsetForLeaderEpochHandler } from "./api/offset-for-leader-epoch.ts";
+import { produceHandler } from "./api/produce.ts";
 import type { Call, Handler, Surface } from "./call.ts";
 import { TopicIds } from "./topic-ids.ts";
 import type { KafkaApi, KafkaParts } from "./types.ts";
 
 /** Every API that is answered. */
-const HANDLERS: readonly Handler[] = [metadataHandler, apiVersionsHandler];
+const HANDLERS: readonly Handler[] = [
+  produceHandler,
+  fetchHandler,
+  listOffsetsHandler,
+  metadataHandler,
+  apiVersionsHandler,
+  createTopicsHandler,
+  deleteTopicsHandler,
+  deleteRecordsHandler,
+  initProducerIdHandler,
+  offsetForLeaderEpochHandler,
+  describeConfigsHandler,
+  alterConfigsHandler,
+  incrementalAlterConfigsHandler,
+  describeLogDirsHandler,
+  createPartitionsHandler,
+  describeClusterHandler,
+  describeProducersHandler,
+  describeTopicPartitionsHandler,
+];
 
 export function createKafkaApi(parts: KafkaParts): KafkaApi {
   const { log, clock, settings, metrics = NO_METRICS, onInternalError = () => {} } = parts;

@@ -31,7 +31,7 @@ export interface KafkaApi {
    *
    * Rejects with a `BrokerlessError` where no answer is possible and the connection is to be closed, as Kafka does:
    * `invalid_request` (the frame is not what it says), `unsupported_version` (an API or version that ApiVersions did not
-   * offer).
+   * offer), and what became of a Produce with acks=0 that failed.
    *
    * `signal` ends waiting (long polls answer at once with what there is); what was begun is finished.
    */
@@ -43,8 +43,10 @@ export interface KafkaSettings {
   readonly autoCreateTopics: boolean;
   /** `num.partitions`: of topics that are created without a number. */
   readonly defaultPartitions: number;
-  /** Does the process live on after it has answered? Where it does not (Lambda), acks=0 commits before it returns. */
-  readonly outlivesAnswer: boolean;
+  /** The most that one Fetch answers, about (Kafka's `fetch.max.bytes` of a broker). */
+  readonly maxFetchBytes: number;
+  /** The longest that one Fetch waits. */
+  readonly maxFetchWaitMs: number;
 }
 
 export interface KafkaParts {

@@ -47,13 +47,22 @@ export class Reader {
     return head;
   }
 
-  /** Reads at once what there is; throws `offset_out_of_range`, `unknown_topic`, `unavailable`, `corrupt_log`. */
-  async read(topic: Topic, partition: number, offset: number, maxBytes: number): Promise<ReadResult> {
+  /** The heads of many partitions, in one trip. */
+  async heads(partitions: readonly { readonly topicId: string; readonly partition: number }[]): Promise<(Head | undefined)[]> {
+    const keys = partitions.map(({ topicId, partition }) => headKey(topicId, partition));
+    const items = await storageStep("read the partitions", () => this.#parts.storage.table.getMany(keys));
+    return items.map((item) => item && decodeHead(item));
+  }
+
+  /**
+   * Reads at once what there is; throws `offset_out_of_range`, `unknown_topic`, `unavailable`, `corrupt_log`. `known`: a head
+   * just read, which has the offset.
+   */
+  async read(topic: Topic, partition: number, offset: number, maxBytes: number, known?: Head): Promise<ReadResult> {
     let missing: Located | undefined;
     for (let look = 0; look < LOOKS; look++) {
-      const head = await this.headAt(topic, partition, offset);
-      if (offset === head.next)
-        return { batches: [], sizeBytes: 0, nextOffset: offset, logStartOffset: head.start, logEndOffset: head.next };
+      const head = (look === 0 ? known : undefined) ?? (await this.headAt(topic, partition, offset));
+      if (offset === head.next) return nothingAt(offset, head);
       const located = await this.#locate(topic, partition, head, offset, maxBytes);
       const found = located && (await this.#fetch(topic, partition, located, offset, maxBytes));
       if (found !== undefined) return { ...found, logStartOffset: head.start, logEndOffset: head.next };
@@ -179,6 +188,11 @@ export class Reader {
     }
     return { batches, sizeBytes, nextOffset };
   }
+}
+
+/** What a read answers where there is nothing (more) to read. */
+export function nothingAt(offset: number, head: Head): ReadResult {
+  return { batches: [], sizeBytes: 0, nextOffset: offset, logStartOffset: head.start, logEndOffset: head.next };
 }
 
 function outOfRange(topic: Topic, partition: number, offset: number, head: Head): BrokerlessError {

@@ -162,3 +162,11 @@ test.each([
   if (processes === 1) expect(trips.filter((trip) => trip.refused.length > 0)).toEqual([]);
   await Promise.all(logs.map((log) => log.close()));
 });
+
+test("a read of many partitions from their tails is two trips: all heads at once, then the blobs", async () => {
+  const counted = await warmLog(3);
+  const partitions = [0, 1, 2].map((partition) => ({ topic: "t", partition, offset: 0, maxBytes: 2 ** 20 }));
+  const { answer, trips } = await counted.lockstep.tripsOf(() => counted.log.readMany({ partitions, maxBytes: 2 ** 22 }));
+  expect(answer).toMatchObject([{ nextOffset: 2 }, { nextOffset: 1 }, { nextOffset: 1 }]);
+  expect(trips).toBe(2);
+});
