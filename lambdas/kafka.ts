@@ -4,7 +4,5 @@ import { createKafkaApi, type KafkaParts } from "../lib/wire/index.ts";
 import { kafkaBody } from "../lib/wire/service.ts";
 
 export function openKafka(parts: Omit<KafkaParts, "settings">): KafkaFrames {
-  return kafkaBody(
-    createKafkaApi({ ...parts, settings: { autoCreateTopics: true, defaultPartitions: 1, outlivesAnswer: false } }),
-  );
+  return kafkaBody(createKafkaApi({ ...parts, settings: { autoCreateTopics: true, defaultPartitions: 1 } }));
 }

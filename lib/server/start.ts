@@ -53,7 +53,7 @@ export async function startServer(options: ServerOptions = {}): Promise<RunningS
       log: ground.log,
       clock,
       metrics,
-      settings: { autoCreateTopics, defaultPartitions, outlivesAnswer: true },
+      settings: { autoCreateTopics, defaultPartitions },
       onInternalError,
     });
     const app = createHttpApp({

@@ -10,9 +10,9 @@ export function brokerConfigs(name: string, { surface: { settings }, connection 
   if (name !== String(NODE_ID)) {
     throw new BrokerlessError("invalid_request", `broker is "${name.slice(0, 60)}"; there is one, ${NODE_ID}`);
   }
-  const { host, port } = connection.advertised;
+  const { advertised, limits } = connection;
   return [
-    entry("advertised.listeners", "string", "", `//${host}:${port}`, "Where clients reach the one broker."),
+    entry("advertised.listeners", "string", "", `//${advertised.host}:${advertised.port}`, "Where clients reach the one broker."),
     entry(
       "auto.create.topics.enable",
       "boolean",
@@ -22,7 +22,7 @@ export function brokerConfigs(name: string, { surface: { settings }, connection 
     ),
     entry("broker.id", "int", "-1", String(NODE_ID), "The id of the one broker."),
     entry("default.replication.factor", "int", "1", "1", "What is kept of each record is the storage's (docs/durability.md)."),
-    entry("fetch.max.bytes", "int", "57671680", String(settings.maxFetchBytes), "The most that one fetch answers, about."),
+    entry("fetch.max.bytes", "int", "57671680", String(limits.responseBytes), "The most that one fetch answers, about."),
     entry("num.partitions", "int", "1", String(settings.defaultPartitions), "Partitions of a topic created without a number."),
   ];
 }

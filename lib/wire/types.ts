@@ -43,10 +43,6 @@ export interface KafkaSettings {
   readonly autoCreateTopics: boolean;
   /** `num.partitions`: of topics that are created without a number. */
   readonly defaultPartitions: number;
-  /** The most that one Fetch answers, about (Kafka's `fetch.max.bytes` of a broker). */
-  readonly maxFetchBytes: number;
-  /** The longest that one Fetch waits. */
-  readonly maxFetchWaitMs: number;
 }
 
 export interface KafkaParts {

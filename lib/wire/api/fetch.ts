@@ -75,11 +75,11 @@ function refusedPartition({ currentLeaderEpoch, fetchOffset }: Partition): Error
 
 async function read(asked: readonly Asked[], request: Request, call: Call): Promise<PartitionAnswer[]> {
   const { surface, version, signal } = call;
-  const { maxFetchBytes, maxFetchWaitMs } = surface.settings;
+  const { responseBytes, waitMs } = call.connection.limits;
   const partitions = asked.flatMap(({ partition, name }): PartitionRead[] => {
     if (name === undefined) return [];
     const { partition: index, fetchOffset, partitionMaxBytes } = partition;
-    return [{ ...name, partition: index, offset: fetchOffset, maxBytes: Math.min(partitionMaxBytes, maxFetchBytes) }];
+    return [{ ...name, partition: index, offset: fetchOffset, maxBytes: Math.min(partitionMaxBytes, responseBytes) }];
   });
   // What is wrong is told at once.
   const mayWait = partitions.length === asked.length && partitions.length > 0;
@@ -88,9 +88,9 @@ async function read(asked: readonly Asked[], request: Request, call: Call): Prom
   try {
     results = await surface.log.readMany({
       partitions,
-      maxBytes: Math.min(request.maxBytes, maxFetchBytes),
+      maxBytes: Math.min(request.maxBytes, responseBytes),
       minBytes: request.minBytes,
-      maxWaitMs: mayWait ? Math.min(request.maxWaitMs, maxFetchWaitMs) : 0,
+      maxWaitMs: mayWait ? Math.min(request.maxWaitMs, waitMs) : 0,
       signal,
     });
   } catch (error) {

@@ -25,7 +25,7 @@ export function wireOverMemory(settings: Partial<KafkaParts["settings"]> = {}, p
   const api = createKafkaApi({
     log: bench.log,
     clock: bench.clock,
-    settings: { autoCreateTopics: true, defaultPartitions: 1, maxFetchBytes: 2 ** 25, maxFetchWaitMs: 25_000, ...settings },
+    settings: { autoCreateTopics: true, defaultPartitions: 1, ...settings },
     onInternalError: (error) => internalErrors.push(error),
     ...parts,
   });
