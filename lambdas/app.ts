@@ -4,6 +4,7 @@ import type { LambdaParts } from "../lib/http/lambda/handler.ts";
 import type { KafkaFrames } from "../lib/http/surface.ts";
 import { nodeCodecs } from "../lib/kafka/codecs/node.ts";
 import { createLog } from "../lib/log/index.ts";
+import { storageStep } from "../lib/log/storage-errors.ts";
 import { pollingDoorbell } from "../lib/storage/polling/doorbell.ts";
 import { LIMITS, line } from "./environment.ts";
 import { openGround } from "./storage.ts";
@@ -25,7 +26,7 @@ export function openApp(): LambdaParts {
     limits: LIMITS,
     outlivesAnswer: false,
     // Any key does: what counts is that the storage answers.
-    ready: async () => void (await storage.table.get({ pk: "META", sk: "cluster" })),
+    ready: async () => void (await storageStep("storage", () => storage.table.get({ pk: "META", sk: "cluster" }))),
     version: process.env.BROKERLESS_VERSION ?? "0.0.0",
     onInternalError,
     async kafka(body, call, signal) {

@@ -3,6 +3,7 @@ import { createHttpApp } from "../http/index.ts";
 import type { Upkeep } from "../http/surface.ts";
 import { nodeCodecs } from "../kafka/codecs/node.ts";
 import { createLog, type LogApi } from "../log/index.ts";
+import { storageStep } from "../log/storage-errors.ts";
 import type { Clock, Ids, Metrics } from "../ports/index.ts";
 import { systemClock } from "../storage/system/clock.ts";
 import { systemIds } from "../storage/system/ids.ts";
@@ -138,7 +139,7 @@ async function openGround(
     upkeep: upkeepOf({ storage, clock, ids }),
     durability: storage.durability,
     // Any key does: what counts is that the storage answers.
-    ready: () => storage.table.get({ pk: "META", sk: "cluster" }),
+    ready: () => storageStep("storage", () => storage.table.get({ pk: "META", sk: "cluster" })),
     close: async () => {
       await log.close();
       await stopJobs();

@@ -15,7 +15,7 @@ import { unknownTopic } from "../topics.ts";
 import type { AppendResult, Topic } from "../types.ts";
 import { LaneBatch } from "./batch.ts";
 import type { Claim } from "./claim.ts";
-import { type PreparedCommit, prepareCommit } from "./commit.ts";
+import { AGAIN_WITHIN_MS, type PreparedCommit, prepareCommit } from "./commit.ts";
 import { findDuplicate } from "./duplicates.ts";
 import { type Lane, producersOf } from "./lane.ts";
 import { baseOffsetBehindTail, settleUnknown } from "./outcome.ts";
@@ -47,7 +47,9 @@ export async function appendAll(
   to: AtomicParts,
 ): Promise<AppendResult[]> {
   const { storage, clock, ids } = to;
-  for (let attempt = 0; attempt < ATTEMPTS_MOST; attempt++) {
+  const startedMs = clock.monotonicMs();
+  let attempt = 0;
+  for (; attempt < ATTEMPTS_MOST && (attempt === 0 || clock.monotonicMs() - startedMs < AGAIN_WITHIN_MS); attempt++) {
     await Promise.all(parts.map(({ lane, prepared }) => lane.lookUp(storage.table, producersOf(prepared), true)));
     const judged = judgeAll(parts, claim);
     if (judged === "duplicates") return Promise.all(parts.map((part) => answerDuplicate(part, to)));
@@ -66,7 +68,7 @@ export async function appendAll(
     }
     await clock.sleep(2 ** Math.min(attempt, 8) * (0.5 + ids.random()));
   }
-  throw new BrokerlessError("throttled", `the partitions are too busy: ${ATTEMPTS_MOST} commits of the request were refused`, {
+  throw new BrokerlessError("throttled", `the partitions are too busy: ${attempt} commits of the request were refused`, {
     retryAfterMs: 1000,
   });
 }

@@ -13,6 +13,12 @@ import { isRefusal } from "../storage-errors.ts";
 import type { LaneBatch } from "./batch.ts";
 import { settleUnknown } from "./outcome.ts";
 
+/**
+ * A request that was refused is committed again for so long: the storage has been patient already, and whoever waits behind
+ * API Gateway hears nothing after 29 s.
+ */
+export const AGAIN_WITHIN_MS = 10_000;
+
 /** What became of one lane's part of a commit. */
 export type LaneOutcome =
   | { readonly kind: "applied"; readonly baseOffset: number; readonly appendTimeMs: number }

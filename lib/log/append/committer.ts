@@ -9,7 +9,7 @@ import { fromStorage } from "../storage-errors.ts";
 import { unknownTopic } from "../topics.ts";
 import type { AtomicParts } from "./atomic.ts";
 import { LaneBatch, type Placed } from "./batch.ts";
-import { commit, type LaneOutcome, prepareCommit } from "./commit.ts";
+import { AGAIN_WITHIN_MS, commit, type LaneOutcome, prepareCommit } from "./commit.ts";
 import { findDuplicate } from "./duplicates.ts";
 import { Lane, type Pending, producersOf } from "./lane.ts";
 import { appendResult } from "./result.ts";
@@ -159,6 +159,8 @@ export class Committer {
   async #commit(batches: readonly LaneBatch[]): Promise<void> {
     const { storage, clock, ids, metrics } = this.#parts;
     this.#underWay++;
+    const startedMs = clock.monotonicMs();
+    for (const { placed } of batches) for (const { pending } of placed) pending.triedAtMs ??= startedMs;
     const claim = batches[0]?.placed[0]?.pending.claim;
     let outcomes: Promise<LaneOutcome>[];
     try {
@@ -211,9 +213,10 @@ export class Committer {
 
   #mayRetry({ pending }: Placed): boolean {
     pending.attempts++;
-    if (pending.attempts < ATTEMPTS_MOST) return true;
+    const triedMs = this.#parts.clock.monotonicMs() - (pending.triedAtMs ?? 0);
+    if (pending.attempts < ATTEMPTS_MOST && triedMs < AGAIN_WITHIN_MS) return true;
     pending.reject(
-      new BrokerlessError("throttled", `partition is too busy: ${ATTEMPTS_MOST} commits of the request were refused`, {
+      new BrokerlessError("throttled", `partition is too busy: ${pending.attempts} commits of the request were refused`, {
         retryAfterMs: 1000,
       }),
     );

@@ -18,6 +18,8 @@ export interface Pending {
   readonly reject: (error: unknown) => void;
   /** Commits of it that were refused or lost. */
   attempts: number;
+  /** When its first commit began, on the clock's `monotonicMs`. */
+  triedAtMs?: number;
   /** The head was read after this request was first judged: a refusal is final. */
   judgedAfresh: boolean;
 }

@@ -83,7 +83,8 @@ export function judge(thrown: unknown, target: Target, sent: boolean): Failure {
           `no AWS credentials: set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (${message})`,
         );
   }
-  if (message === "Region is missing") return refused("unavailable", "no AWS region: set AWS_REGION or name one in the settings");
+  if (message === "Region is missing" || message.startsWith('Region not accepted: region=""'))
+    return refused("unavailable", "no AWS region: set AWS_REGION or name one in the settings");
   const status = error.$metadata?.httpStatusCode;
   if (status === undefined) {
     return sent
@@ -103,6 +104,8 @@ export function judge(thrown: unknown, target: Target, sent: boolean): Failure {
 }
 
 const EXPIRED_TEXT = /expired/i;
+/** As DynamoDB says that a request was made for a table with other keys. */
+const OTHER_KEYS = /does not match the schema|missed key schema element|missing the key|type mismatch for key/i;
 
 function lost(text: string, cause: unknown): Failure {
   return { error: new StorageError("unknown", oneLine(text), { cause }), again: "lost" };
@@ -119,6 +122,9 @@ function advice(name: string, message: string, status: number, error: SdkError, 
   const region = target.region ?? "the configured region";
   if (name === "ResourceNotFoundException" || name === "NoSuchBucket") {
     return `${thing} is not in ${region}: deploy the stack that makes it, or correct its name or the region`;
+  }
+  if (name === "ValidationException" && OTHER_KEYS.test(message)) {
+    return `${thing} is not one of ours, its keys are not the strings pk and sk: name the table that the stack made`;
   }
   if (CLOCK.has(name) || (BAD_SIGNATURE.has(name) && /signature (expired|not yet current)/i.test(message))) {
     return `${target.service} refuses this machine's clock: set it right (NTP)`;

@@ -42,7 +42,8 @@ const MAX_SOCKETS = 128;
 /** Opens the storage. Nothing is asked of AWS before the first call. */
 export function awsStorage(options: AwsOptions): Storage {
   const { table: tableName, bucket: bucketName, clock, ids, metrics = NO_METRICS } = options;
-  const region = options.region ?? process.env["AWS_REGION"];
+  // An empty variable is one that is not set.
+  const region = options.region ?? (process.env["AWS_REGION"] || undefined);
   const skew = new ClockSkew(clock, options.maxClockSkewMs ?? SKEW_MOST_MS);
   const http = new AwsHttp({
     clock,

@@ -14,7 +14,7 @@ export type Fault =
   | "stall"
   /** The connection breaks at once, and the request is carried out so much later. */
   | { readonly lateMs: number }
-  /** Answered here. DynamoDB's words for an error. */
+  /** Answered here, in the words of DynamoDB or of S3; `type` is the exception or the code. */
   | { readonly status: number; readonly type: string; readonly message?: string };
 
 export interface SeenRequest {
@@ -75,10 +75,14 @@ export async function startProxy(target: string): Promise<FaultyProxy> {
         }),
       );
     } else {
-      const body = JSON.stringify({ __type: fault.type, message: fault.message ?? "" });
-      const headers = `Content-Type: application/x-amz-json-1.0\r\nx-amzn-errortype: ${fault.type}`;
+      const { type, message = "", status } = fault;
+      const ofTable = name.startsWith("DynamoDB");
+      const body = ofTable
+        ? JSON.stringify({ __type: type, message })
+        : `<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>${type}</Code><Message>${message}</Message></Error>`;
+      const headers = `Content-Type: application/${ofTable ? "x-amz-json-1.0" : "xml"}${ofTable ? `\r\nx-amzn-errortype: ${type}` : ""}`;
       client.write(
-        `HTTP/1.1 ${fault.status} Said by the proxy\r\n${headers}\r\nContent-Length: ${body.length}\r\nDate: ${new Date().toUTCString()}\r\n\r\n${body}`,
+        `HTTP/1.1 ${status} Said by the proxy\r\n${headers}\r\nContent-Length: ${body.length}\r\nDate: ${new Date().toUTCString()}\r\n\r\n${body}`,
       );
     }
   }

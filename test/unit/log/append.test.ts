@@ -1,6 +1,8 @@
 import { beforeEach, describe, expect, test } from "vitest";
 import { encodeBatch } from "../../../lib/kafka/index.ts";
-import { type Bench, batchOf, logOverMemory, readAll, record, START_MS, texts } from "./support.ts";
+import { type Storage, StorageError } from "../../../lib/ports/index.ts";
+import { memoryStorage } from "../../../lib/storage/memory/index.ts";
+import { type Bench, batchOf, logOverMemory, readAll, record, START_MS, TestClock, texts } from "./support.ts";
 
 let bench: Bench;
 
@@ -227,4 +229,32 @@ test("a log that is closed refuses appends and finishes those under way", async 
   await bench.log.close();
   await expect(under).resolves.toMatchObject({ baseOffset: 0 });
   await expect(append(["b"])).rejects.toMatchObject({ code: "shutting_down" });
+});
+
+describe("a storage that throttles", () => {
+  test("is asked again with patience that ends: refused as throttled, nothing written, and the next append goes through", async () => {
+    const clock = new TestClock();
+    const memory = memoryStorage({ clock });
+    let throttled = false;
+    let asked = 0;
+    const inOrder: Storage["table"]["inOrder"] = async (stages) => {
+      if (!throttled) return memory.table.inOrder(stages);
+      asked++;
+      // What a storage's own back-off takes.
+      clock.ms += 4000;
+      const error = new StorageError("throttled", "asks for fewer requests");
+      return stages.map((stage) => stage.map(() => ({ ok: false as const, error })));
+    };
+    const table = new Proxy(memory.table, {
+      get: (target, name: keyof Storage["table"]) => (name === "inOrder" ? inOrder : target[name].bind(target)),
+    });
+    const { log } = logOverMemory({ clock, storage: { ...memory, table } });
+    await log.createTopic({ name: "t" });
+    throttled = true;
+    const refused = log.append({ topic: "t", partition: 0, batches: batchOf(["no"]) });
+    await expect(refused).rejects.toMatchObject({ code: "throttled", outcome: "not_applied", retryAfterMs: 1000 });
+    expect(asked).toBe(3);
+    throttled = false;
+    expect(await log.append({ topic: "t", partition: 0, batches: batchOf(["yes"]) })).toMatchObject({ baseOffset: 0 });
+  });
 });

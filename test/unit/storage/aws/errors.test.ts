@@ -92,6 +92,12 @@ describe("what to do about it", () => {
       'bucket "log-bytes" is in eu-west-1, not in us-east-1: set AWS_REGION to the bucket\'s region',
     ],
     [
+      "table with other keys",
+      serviceError("ValidationException", 400, "The provided key element does not match the schema"),
+      TABLE,
+      'table "log" is not one of ours, its keys are not the strings pk and sk: name the table that the stack made',
+    ],
+    [
       "table not ours",
       serviceError("AccessDeniedException", 400, "User: arn:aws:iam::1:user/x is not authorized"),
       TABLE,
