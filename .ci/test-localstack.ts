@@ -9,13 +9,16 @@ import { ROOT } from "./emulators/process.ts";
 
 const SUITES = ["contract", "log", "outcomes", "faults"];
 
+/** Its HTTP server closes connections that were idle for 5 s, and what was being sent into one then is lost: rare, and not ours. */
+const RETRY = "--retry=2";
+
 const reason = await whyNoLocalstack();
 if (reason === undefined) {
   const emulator = await startLocalstack();
   const files = process.argv.length > 2 ? process.argv.slice(2) : SUITES.map((name) => `test/aws/${name}.test.ts`);
   const child = spawn(
     process.execPath,
-    [join(ROOT, "node_modules/vitest/vitest.mjs"), "run", "-c", "vitest.aws.config.ts", ...files],
+    [join(ROOT, "node_modules/vitest/vitest.mjs"), "run", "-c", "vitest.aws.config.ts", RETRY, ...files],
     {
       cwd: ROOT,
       stdio: "inherit",
