@@ -1,4 +1,5 @@
 /** What the functions have in common: the log over the deployment's table and bucket, and the HTTP app over the log. */
+import { Tokens } from "../lib/auth/index.ts";
 import { createHttpApp } from "../lib/http/index.ts";
 import type { LambdaParts } from "../lib/http/lambda/handler.ts";
 import type { KafkaFrames } from "../lib/http/surface.ts";
@@ -6,7 +7,7 @@ import { nodeCodecs } from "../lib/kafka/codecs/node.ts";
 import { createLog } from "../lib/log/index.ts";
 import { storageStep } from "../lib/log/storage-errors.ts";
 import { pollingDoorbell } from "../lib/storage/polling/doorbell.ts";
-import { LIMITS, line } from "./environment.ts";
+import { AUTH, LIMITS, line } from "./environment.ts";
 import { openGround } from "./storage.ts";
 
 export function openApp(): LambdaParts {
@@ -22,6 +23,8 @@ export function openApp(): LambdaParts {
     clock,
     ids,
     codecs: nodeCodecs,
+    tokens: new Tokens({ table: storage.table, clock, ids }),
+    auth: AUTH,
     cors: process.env["BROKERLESS_CORS"]?.split(",") ?? [],
     limits: LIMITS,
     outlivesAnswer: false,

@@ -59,7 +59,16 @@ export async function measure({ requests, recordsPerBatch, pollMs }: MeasureOpti
   const ids = systemIds(clock);
   const storage = countingStorage(clock);
   const log = createLog({ storage, clock, ids, codecs: nodeCodecs, doorbell: pollingDoorbell(clock) });
-  const app = createHttpApp({ log, clock, ids, codecs: nodeCodecs, outlivesAnswer: false, ready: async () => {}, version: "0" });
+  const app = createHttpApp({
+    log,
+    clock,
+    ids,
+    codecs: nodeCodecs,
+    auth: "none",
+    outlivesAnswer: false,
+    ready: async () => {},
+    version: "0",
+  });
   let lineBytes = 0;
   let answered = "";
   const handle = apiHandler({

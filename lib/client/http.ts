@@ -12,8 +12,8 @@ export type Fetch = (input: string, init: RequestInit) => Promise<Response>;
 export interface HttpOptions {
   /** `http://127.0.0.1:8080`; a path is kept as a prefix. */
   readonly url: string;
-  /** Sent as bearer token. */
-  readonly token?: string | undefined;
+  /** Sent as bearer token. A function is asked for every request: for tokens that are renewed. */
+  readonly token?: string | (() => string | Promise<string>) | undefined;
   /** Default: the global `fetch`. */
   readonly fetch?: Fetch | undefined;
   /** How long a request may take, its answer included. Default 30,000. */
@@ -51,10 +51,12 @@ export function createHttp(options: HttpOptions): Http {
   const baseUrl = parseBaseUrl(options.url);
   const send: Fetch = options.fetch ?? ((input, init) => globalThis.fetch(input, init));
   const timeoutMs = options.requestTimeoutMs ?? 30_000;
-  const authorization = options.token === undefined ? {} : { authorization: `Bearer ${options.token}` };
+  const { token } = options;
+  const fixed = typeof token === "string" ? bearer(token) : {};
 
-  const call = (request: HttpRequest, signal: AbortSignal | undefined): Promise<Response> =>
-    send(`${baseUrl}/${request.path.map(pathPart).join("/")}${queryText(request.query)}`, {
+  const call = async (request: HttpRequest, signal: AbortSignal | undefined): Promise<Response> => {
+    const authorization = typeof token === "function" ? bearer(await askedFor(token)) : fixed;
+    return send(`${baseUrl}/${request.path.map(pathPart).join("/")}${queryText(request.query)}`, {
       method: request.method,
       headers: {
         ...authorization,
@@ -64,6 +66,7 @@ export function createHttp(options: HttpOptions): Http {
       ...(request.body === undefined ? {} : { body: request.body as BodyInit }),
       ...(signal === undefined ? {} : { signal }),
     });
+  };
 
   return {
     baseUrl,
@@ -103,6 +106,28 @@ export function createHttp(options: HttpOptions): Http {
       throw errorOfReply(response.status, response.headers, text, isReadOnly(request));
     },
   };
+}
+
+/** What is wrong with a token is said without it: errors end up in logs. */
+function bearer(token: string): Readonly<Record<string, string>> {
+  if (typeof token !== "string" || !/^[\x21-\x7e]+$/.test(token)) {
+    throw new BrokerlessError(
+      "invalid_request",
+      "token: a token is printable ASCII without spaces; what was given is not (is there a line end in it?)",
+      { field: "token" },
+    );
+  }
+  return { authorization: `Bearer ${token}` };
+}
+
+async function askedFor(token: () => string | Promise<string>): Promise<string> {
+  try {
+    return await token();
+  } catch (cause) {
+    if (cause instanceof BrokerlessError) throw cause;
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw new BrokerlessError("unauthenticated", `no token for the request: the token function failed: ${why}`, { cause });
+  }
 }
 
 /** Escaped, but for the colon of `configs:alter`. */

@@ -45,7 +45,10 @@ export class EventLog extends Construct {
       maxConcurrency: props.maxConcurrency,
       logRetention,
     };
+    /** Nothing is asked before the functions are reached. */
+    const isOpen = authorization.type === "none" || authorization.type === "token";
     const environment = {
+      BROKERLESS_AUTH: authorization.type === "token" ? "token" : "none",
       ...(corsOrigins.length === 0 ? {} : { BROKERLESS_CORS: corsOrigins.join(",") }),
       ...(props.endpointUrl === undefined ? {} : { AWS_ENDPOINT_URL: props.endpointUrl }),
     };
@@ -62,7 +65,7 @@ export class EventLog extends Construct {
       });
       this.#stream = functions["Stream"].lambda.addFunctionUrl({
         // A Function URL knows no JWT.
-        authType: authorization.type === "none" ? FunctionUrlAuthType.NONE : FunctionUrlAuthType.AWS_IAM,
+        authType: isOpen ? FunctionUrlAuthType.NONE : FunctionUrlAuthType.AWS_IAM,
         invokeMode: InvokeMode.RESPONSE_STREAM,
         ...(corsOrigins.length === 0
           ? {}

@@ -17,6 +17,14 @@ export interface JwtAuthorization {
   readonly audience: readonly string[];
 }
 
+/**
+ * Nothing in front: whoever finds the URL reaches the functions, and they ask everybody for a token of the log itself, which
+ * says what its holder may do. The first one is made by `brokerless token create --table … --bucket …`, by IAM's rights.
+ */
+export interface TokenAuthorization {
+  readonly type: "token";
+}
+
 /** Whoever finds the URL reads, writes and deletes. */
 export interface NoAuthorization {
   readonly type: "none";
@@ -24,7 +32,7 @@ export interface NoAuthorization {
   readonly insecure: true;
 }
 
-export type Authorization = IamAuthorization | JwtAuthorization | NoAuthorization;
+export type Authorization = IamAuthorization | JwtAuthorization | TokenAuthorization | NoAuthorization;
 
 export interface EventLogProps {
   /**

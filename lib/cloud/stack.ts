@@ -21,7 +21,7 @@ export class EventLogStack extends Stack {
 export type Context = (name: string) => unknown;
 
 /**
- * Properties from the context: `target` (`aws`, `localstack`), `dev`, `auth` (`iam`, `jwt`, `none`), `insecure`, `issuer`,
+ * Properties from the context: `target` (`aws`, `localstack`), `dev`, `auth` (`iam`, `jwt`, `token`, `none`), `insecure`, `issuer`,
  * `audience` (with commas between), `endpoint`, `bundles`. Throws for a value that is not one of them.
  */
 export function propsFromContext(context: Context): EventLogProps {
@@ -39,8 +39,8 @@ export function propsFromContext(context: Context): EventLogProps {
 }
 
 function authorization(context: Context): Authorization {
-  const type = oneOf(context, "auth", ["iam", "jwt", "none"], "iam");
-  if (type === "iam") return { type };
+  const type = oneOf(context, "auth", ["iam", "jwt", "token", "none"], "iam");
+  if (type === "iam" || type === "token") return { type };
   if (type === "jwt") {
     const issuer = text(context, "issuer");
     const audience = text(context, "audience");

@@ -27,6 +27,7 @@ export function createHttpApp(parts: HttpAppParts): HttpApp {
     limits: surface.limits,
     version: parts.version,
     withMetrics: surface.metricsText !== undefined,
+    withTokens: parts.tokens !== undefined,
     withKafka: surface.kafka !== undefined,
     upkeep: parts.upkeep,
   });

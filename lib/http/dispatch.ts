@@ -1,6 +1,8 @@
 /** From a call to its reply: checks that hold for every route, the route, and how errors are told. */
 import * as z from "zod";
+import { ANYONE } from "../auth/index.ts";
 import { BrokerlessError } from "../base/errors.ts";
+import { checkAccess, principalOf, whileValid } from "./access.ts";
 import type { Call, Reply } from "./call.ts";
 import { compressReply } from "./compress.ts";
 import { addCors, checkOrigin, optionsReply } from "./cors.ts";
@@ -60,9 +62,17 @@ export class Dispatcher {
       if (surface.stopping.aborted) throw new BrokerlessError("shutting_down", "the server is stopping", { retryAfterMs: 1000 });
       checkOrigin(call, surface.cors);
       this.#checkUrl(call);
+      const { access } = operation;
+      let principal = ANYONE;
+      if (access !== "open") {
+        const found = principalOf(call, surface.guard);
+        principal = found instanceof Promise ? await found : found;
+        checkAccess(access, principal, params);
+      }
       const values = call.search === "" ? noQuery : parseQuery(query, call.search);
-      exchange = new Exchange(surface, call, params, values);
+      exchange = new Exchange(surface, call, params, values, principal);
       reply = await operation.handle(exchange);
+      if (access !== "open") reply = whileValid(reply, call, surface.guard, surface.clock);
       if (reply.compressible) reply = await compressReply(call, reply);
     } catch (error) {
       reply = this.#failure(call, error);

@@ -115,6 +115,7 @@ export function errorReply(error: BrokerlessError, status = HTTP_ERRORS[error.co
     const value = error.details[name];
     if (typeof value === "number") headers[header] = String(value);
   }
+  if (error.code === "unauthenticated") headers["www-authenticate"] = 'Bearer realm="brokerless"';
   if (error.code === "unsupported_media_type") headers["accept-encoding"] = "gzip, zstd";
   return { status, headers, body: JSON.stringify(errorBody(error)), compressible: true };
 }

@@ -1,5 +1,6 @@
 /** One request on its way through a route: its parameters, checked, and its body, counted. */
 import { createHash } from "node:crypto";
+import { allows, authorize, type Principal, type Right } from "../auth/index.ts";
 import { BrokerlessError } from "../base/errors.ts";
 import { contentEncoding, decompressBody, decompressPieces } from "./body.ts";
 import type { Call } from "./call.ts";
@@ -11,14 +12,25 @@ export class Exchange<Query = unknown> {
   /** Parts of the path, decoded. */
   readonly params: Readonly<Record<string, string>>;
   readonly query: Query;
+  readonly principal: Principal;
   #heldBytes = 0;
   #body: Uint8Array | undefined;
 
-  constructor(surface: Surface, call: Call, params: Readonly<Record<string, string>>, query: Query) {
+  constructor(surface: Surface, call: Call, params: Readonly<Record<string, string>>, query: Query, principal: Principal) {
     this.surface = surface;
     this.call = call;
     this.params = params;
     this.query = query;
+    this.principal = principal;
+  }
+
+  /** Throws `forbidden`, naming the right that is missing. */
+  require(right: Right): void {
+    authorize(this.principal, right);
+  }
+
+  may(right: Right): boolean {
+    return allows(this.principal, right);
   }
 
   param(name: string): string {

@@ -2,3 +2,4 @@
 export { createHttpApp } from "./app.ts";
 export { HTTP_ERRORS } from "./errors.ts";
 export type { Limits } from "./limits.ts";
+export type { AuthKind } from "./surface.ts";

@@ -1,5 +1,6 @@
 /** The OpenAPI 3.1 description, made from the very schemas that check the requests. */
 import * as z from "zod";
+import { describeAccess } from "./access.ts";
 import { HTTP_ERRORS } from "./errors.ts";
 import type { Operation, ResponseSpec } from "./operation.ts";
 
@@ -29,7 +30,10 @@ export function describeApi(operations: readonly Operation[], version: string): 
     openapi: "3.1.0",
     info: { title: "Brokerless", version, description: "Kafka's log without the brokers, over HTTP." },
     paths,
-    components: { schemas: { Error: schema(errorSchema, "output") } },
+    components: {
+      schemas: { Error: schema(errorSchema, "output") },
+      securitySchemes: { token: { type: "http", scheme: "bearer", description: "docs/security.md" } },
+    },
   };
 }
 
@@ -38,6 +42,9 @@ function describeOperation(one: Operation): Record<string, unknown> {
   return {
     operationId: one.id,
     summary: one.summary,
+    description: describeAccess(one.access),
+    // Where nobody is asked for a token, none is needed: so `{}` stands beside it.
+    security: one.access === "open" ? [] : [{ token: [] }, {}],
     tags: [one.tag],
     ...(parameters.length === 0 ? {} : { parameters }),
     ...(one.body === undefined

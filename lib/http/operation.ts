@@ -1,5 +1,6 @@
 /** A route as data: what the router, the checks and `/openapi.json` are all made of. */
 import type * as z from "zod";
+import type { Access } from "./access.ts";
 import type { Reply } from "./call.ts";
 import type { Exchange } from "./exchange.ts";
 
@@ -18,8 +19,10 @@ export interface OperationSpec<Q extends z.ZodObject> {
   readonly method: Method;
   /** With parameters as in OpenAPI: `/topics/{topic}`. */
   readonly path: string;
-  readonly tag: "clusters" | "topics" | "produce" | "consume" | "events" | "kafka" | "service";
+  readonly tag: "clusters" | "topics" | "produce" | "consume" | "events" | "kafka" | "tokens" | "service";
   readonly summary: string;
+  /** The right that it needs, asked for before it is called. */
+  readonly access: Access;
   readonly query?: Q;
   /** Request headers that mean something: name to description. */
   readonly headers?: Readonly<Record<string, string>>;

@@ -1,4 +1,6 @@
 /** What the routes are given: the log, its surroundings, and what the whole surface shares. */
+import type { Tokens } from "../auth/index.ts";
+import { invariant } from "../base/assert.ts";
 import { type Codecs, defaultPartitioner, type Partitioner } from "../kafka/index.ts";
 import type { JobReport, JobRun } from "../log/jobs/job.ts";
 import type { LogApi } from "../log/types.ts";
@@ -25,6 +27,8 @@ export interface Upkeep {
   readonly run: (job: string, how: Omit<JobRun, "untilMs">) => Promise<JobReport>;
 }
 
+export type AuthKind = "none" | "token";
+
 export interface SurfaceParts {
   readonly log: LogApi;
   readonly clock: Clock;
@@ -42,6 +46,10 @@ export interface SurfaceParts {
   readonly ready: () => Promise<void>;
   /** What `/metrics` shows, in Prometheus's text format. Without it there is no such route. */
   readonly metricsText?: () => string;
+  /** Makes, lists and revokes tokens. Without it there are no such routes. */
+  readonly tokens?: Tokens | undefined;
+  /** Who may call: `token`: who has one, and as far as it goes; `none`: whoever gets here. Needs `tokens`. */
+  readonly auth: AuthKind;
   /** Kafka's protocol, for `POST /kafka`. Without it there is no such route. */
   readonly kafka?: KafkaFrames;
   /** Without it there is no route to start jobs by: they run elsewhere. */
@@ -53,23 +61,30 @@ export interface SurfaceParts {
 }
 
 /** Shared by all requests of a process. */
-export interface Surface extends Omit<Required<SurfaceParts>, "limits" | "cors" | "metricsText" | "kafka" | "upkeep"> {
+export interface Surface
+  extends Omit<Required<SurfaceParts>, "limits" | "cors" | "metricsText" | "kafka" | "upkeep" | "tokens" | "auth"> {
   readonly limits: Limits;
   readonly cors: ReadonlySet<string>;
   readonly metricsText: (() => string) | undefined;
   readonly kafka: KafkaFrames | undefined;
+  /** Asked about every caller; undefined where everybody may call. */
+  readonly guard: Tokens | undefined;
+  readonly tokens: Tokens | undefined;
   readonly budget: Budget;
   /** Chooses where records go that name no partition: by key, and sticky without one, as Kafka's own producer. */
   readonly partitioner: Partitioner;
 }
 
 export function createSurface(parts: SurfaceParts): Surface {
+  invariant(parts.auth === "none" || parts.tokens !== undefined, "tokens are asked for, and there is nothing that knows them");
   const limits: Limits = { ...DEFAULT_LIMITS, ...parts.limits };
   return {
     ...parts,
     metrics: parts.metrics ?? NO_METRICS,
     metricsText: parts.metricsText,
     kafka: parts.kafka,
+    tokens: parts.tokens,
+    guard: parts.auth === "token" ? parts.tokens : undefined,
     stopping: parts.stopping ?? new AbortController().signal,
     onInternalError: parts.onInternalError ?? (() => {}),
     limits,

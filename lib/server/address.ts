@@ -1,6 +1,7 @@
 /** Addresses to listen on, and who can reach them. */
 import { isIP } from "node:net";
 import { BrokerlessError } from "../base/errors.ts";
+import type { AuthKind } from "../http/index.ts";
 
 export interface Address {
   /** A name or an IP address, without brackets. */
@@ -32,13 +33,23 @@ export function isLoopback(host: string): boolean {
   return name === "::1" || name.startsWith("::ffff:127.");
 }
 
+/**
+ * Who may call at this address: where nothing was said, whoever is on this machine, and from elsewhere those with a token.
+ * Throws `invalid_config` where others are to be let in without one and `insecure` does not say that this is wanted.
+ */
+export function authFor(address: Address, asked: AuthKind | undefined, insecure: boolean): AuthKind {
+  const auth = asked ?? (insecure || isLoopback(address.host) ? "none" : "token");
+  if (auth === "none") requireLoopback(address, insecure, "http");
+  return auth;
+}
+
 /** Throws `invalid_config` for an address that others can reach, unless `insecure` says that this is wanted. */
 export function requireLoopback(address: Address, insecure: boolean, field: "http" | "kafka"): void {
   if (insecure || isLoopback(address.host)) return;
   throw new BrokerlessError(
     "invalid_config",
     `${formatAddress(address)} can be reached from other machines, and nothing asks them who they are: anyone who reaches it ` +
-      "can read, write and delete every topic. Listen on 127.0.0.1, or say --insecure if that is what you want",
+      "can read, write and delete every topic. Ask for tokens (--auth token), listen on 127.0.0.1, or say --insecure if that is what you want",
     { field },
   );
 }

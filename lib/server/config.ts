@@ -41,7 +41,13 @@ const schema = z.strictObject({
   region: z.string().min(1).optional().describe("with aws: the region; else what the AWS SDK finds (AWS_REGION, the profile)"),
   endpoint: z.url().optional().describe("with aws: another endpoint for both, an emulator's; else AWS_ENDPOINT_URL"),
   jobs: z.boolean().default(true).describe("run the jobs behind the writers here; false where a stack's functions run them"),
-  insecure: z.boolean().default(false).describe("allow an address that other machines can reach, without any access control"),
+  auth: z
+    .enum(["none", "token"])
+    .optional()
+    .describe(
+      "who may call: whoever reaches it, or who has a token; else none on this machine's own address, token on any other",
+    ),
+  insecure: z.boolean().default(false).describe("allow an address that other machines can reach without asking for tokens"),
   cors: z.array(z.string().min(1)).default([]).describe('origins that browsers may call from; "*" is every one'),
   shutdownTimeoutMs: milliseconds.default(10_000).describe("how long requests may take to finish when the server stops"),
   maxBodyBytes: bytes.default(16 * 1024 * 1024).describe("largest request body, also after decompression"),

@@ -1,4 +1,6 @@
 /** The local server put together: a storage, a log over it, the HTTP surface over that. */
+import { Tokens } from "../auth/index.ts";
+import { BrokerlessError } from "../base/errors.ts";
 import { createHttpApp } from "../http/index.ts";
 import type { Upkeep } from "../http/surface.ts";
 import { nodeCodecs } from "../kafka/codecs/node.ts";
@@ -10,7 +12,7 @@ import { systemIds } from "../storage/system/ids.ts";
 import { createKafkaApi } from "../wire/index.ts";
 import { kafkaBody } from "../wire/service.ts";
 import type { Listener } from "../wire/tcp/listener.ts";
-import { formatAddress, requireLoopback } from "./address.ts";
+import { authFor, formatAddress, requireLoopback } from "./address.ts";
 import { resolveConfig, type ServerConfig } from "./config.ts";
 import { startJobs, upkeepOf } from "./jobs.ts";
 import { listenKafka } from "./kafka.ts";
@@ -24,6 +26,8 @@ import { VERSION } from "./version.ts";
 interface Ground {
   readonly log: LogApi;
   readonly upkeep: Upkeep | undefined;
+  /** Undefined over a log that was given: there is no table to keep them in. */
+  readonly tokens: Tokens | undefined;
   readonly durability: string;
   readonly ready: () => Promise<unknown>;
   readonly close: () => Promise<void>;
@@ -35,13 +39,22 @@ interface Ground {
  */
 export async function startServer(options: ServerOptions = {}): Promise<RunningServer> {
   const kind = typeof options.storage === "string" ? options.storage : "embedded";
-  const config: ServerConfig = { ...resolveConfig({}), kafka: undefined, ...withoutUndefined(options), storage: kind };
-  requireLoopback(config.http, config.insecure, "http");
+  const given: ServerConfig = { ...resolveConfig({}), kafka: undefined, ...withoutUndefined(options), storage: kind };
+  const auth = authFor(given.http, given.auth, given.insecure);
+  if (auth === "token" && options.log !== undefined) {
+    throw new BrokerlessError("invalid_config", "auth token needs a storage to keep tokens in; a log alone was given", {
+      field: "auth",
+    });
+  }
+  // Kafka clients are not asked for tokens: where tokens are asked for, there is no listener that lets anyone pass by.
+  const config = auth === "token" && !given.insecure ? { ...given, kafka: undefined } : given;
   if (config.kafka !== undefined) requireLoopback(config.kafka, config.insecure, "kafka");
   const clock = options.clock ?? systemClock;
   const ids = options.ids ?? systemIds(clock);
   const metrics = new ProcessMetrics();
   const say = options.onLine ?? (() => {});
+  if (given.kafka !== undefined && config.kafka === undefined)
+    say("Kafka clients cannot connect: their protocol is not asked for tokens yet, and this server asks everybody (auth token)");
   const ground = await openGround(options, config, clock, ids, metrics, say);
   const stopping = new AbortController();
   const onInternalError = (error: unknown, request: string): void =>
@@ -57,6 +70,7 @@ export async function startServer(options: ServerOptions = {}): Promise<RunningS
       settings: { autoCreateTopics, defaultPartitions },
       onInternalError,
     });
+    const hasTokens = auth === "token" && (await ground.tokens?.exist()) === true;
     const app = createHttpApp({
       log: ground.log,
       clock,
@@ -64,6 +78,8 @@ export async function startServer(options: ServerOptions = {}): Promise<RunningS
       codecs: nodeCodecs,
       metrics,
       metricsText: () => metrics.text(),
+      tokens: ground.tokens,
+      auth,
       cors: config.cors,
       limits: { bodyBytes: config.maxBodyBytes, inFlightBytes: config.maxInFlightBytes },
       outlivesAnswer: true,
@@ -81,7 +97,8 @@ export async function startServer(options: ServerOptions = {}): Promise<RunningS
       address: config.http,
       listener: app.listener,
       maxBodyBytes: config.maxBodyBytes,
-      anyHost: config.insecure,
+      // A page that calls by another name has no token.
+      anyHost: config.insecure || auth === "token",
     });
     const stop = async (): Promise<void> => {
       stopping.abort();
@@ -99,6 +116,8 @@ export async function startServer(options: ServerOptions = {}): Promise<RunningS
           : formatAddress({ host: config.kafka.host, port: kafka.port }),
       clusterId,
       durability: ground.durability,
+      auth,
+      hasTokens,
       log: ground.log,
       close: () => {
         stopped ??= stop();
@@ -125,6 +144,7 @@ async function openGround(
     return {
       log,
       upkeep: undefined,
+      tokens: undefined,
       durability: "as the log that was given keeps it",
       ready: () => log.listTopics(),
       close: async () => {},
@@ -137,6 +157,7 @@ async function openGround(
   return {
     log,
     upkeep: upkeepOf({ storage, clock, ids }),
+    tokens: new Tokens({ table: storage.table, clock, ids }),
     durability: storage.durability,
     // Any key does: what counts is that the storage answers.
     ready: () => storageStep("storage", () => storage.table.get({ pk: "META", sk: "cluster" })),

@@ -1,4 +1,5 @@
 /** What the server is given and what it gives back. */
+import type { AuthKind } from "../http/index.ts";
 import type { LogApi } from "../log/types.ts";
 import type { Clock, Ids, Storage } from "../ports/index.ts";
 import type { ServerConfig } from "./config.ts";
@@ -26,6 +27,10 @@ export interface RunningServer {
   readonly clusterId: string;
   /** What the storage keeps of each record, for people. */
   readonly durability: string;
+  /** Who may call. */
+  readonly auth: AuthKind;
+  /** With `auth` `token`: was there a token when it started? Without one nobody can call. */
+  readonly hasTokens: boolean;
   readonly log: LogApi;
   /**
    * Stops: no new connections, streams and long polls end at once, requests under way finish within

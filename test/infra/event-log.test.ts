@@ -198,6 +198,15 @@ describe("who may call an event log", () => {
     };
   };
 
+  /** What the functions are told to do themselves. */
+  const askedBy = (authorization?: Authorization) => {
+    const functions = synthesize(authorization === undefined ? {} : { authorization }).all("AWS::Lambda::Function");
+    const told = functions.map(
+      ({ properties }) => (properties["Environment"] as { Variables: Record<string, string> }).Variables,
+    );
+    return [...new Set(told.map((variables) => variables["BROKERLESS_AUTH"]))];
+  };
+
   test("is IAM's to say by default, on every route and on the streaming URL", () => {
     expect(authorizationOf()).toMatchObject({ routes: ["AWS_IAM"], url: "AWS_IAM", everybody: 0 });
   });
@@ -218,6 +227,20 @@ describe("who may call an event log", () => {
   test("is everybody only where that was said twice", () => {
     expect(authorizationOf({ type: "none", insecure: true })).toMatchObject({ routes: ["NONE"], url: "NONE" });
     expect(() => synthesize({ authorization: { type: "none" } as Authorization })).toThrow(/insecure: true/);
+  });
+
+  test("can be the log's own to say: nothing in front, and every function that is called asks for tokens", () => {
+    const authorization = { type: "token" } as const;
+    expect(authorizationOf(authorization)).toMatchObject({ routes: ["NONE"], url: "NONE", authorizers: [] });
+    expect(askedBy(authorization)).toEqual(["token"]);
+    const rest = synthesize({ api: "rest", dashboard: false, authorization }).all("AWS::ApiGateway::Method");
+    expect([...new Set(rest.map(({ properties }) => properties["AuthorizationType"]))]).toEqual(["NONE"]);
+  });
+
+  test("asks for no tokens of its own where the gateway has asked, or where nobody is to be asked", () => {
+    const jwt = { type: "jwt", issuer: "https://issuer.example", audience: ["events"] } as const;
+    for (const authorization of [undefined, jwt, { type: "none", insecure: true } as const])
+      expect(askedBy(authorization)).toEqual(["none"]);
   });
 
   test("can be granted: API and streaming URL, and nothing of table or bucket", async () => {
@@ -341,6 +364,7 @@ describe("properties that are wrong", () => {
     [{ target: "azure" }, '-c target= takes aws, localstack; it is "azure"'],
     [{ auth: "none" }, "insecure=true"],
     [{ auth: "jwt" }, "issuer"],
+    [{ auth: "tokens" }, '-c auth= takes iam, jwt, token, none; it is "tokens"'],
     [{ dev: "yes" }, "-c dev= takes true, false"],
   ])("are named in the context too: %o", (context: Record<string, string>, message) => {
     expect(() => propsFromContext((name) => context[name])).toThrow(message);

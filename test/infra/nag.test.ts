@@ -14,6 +14,8 @@ describe("cdk-nag", () => {
     ["production", {}],
     ["production, JWT, browsers", { authorization: JWT, corsOrigins: ["https://app.example"] }],
     ["dev, open", { dev: true, authorization: OPEN }],
+    ["production, tokens", { authorization: { type: "token" } }],
+    ["LocalStack, tokens", { api: "rest", dashboard: false, authorization: { type: "token" } }],
     ["LocalStack", { api: "rest", dashboard: false }],
     ["LocalStack, dev, open", { api: "rest", dashboard: false, dev: true, authorization: OPEN }],
   ])("finds nothing to say about %s", (_, props) => {

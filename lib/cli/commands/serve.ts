@@ -19,6 +19,7 @@ const VALUE_NAMES: Partial<Record<ConfigKey, string>> = {
   autoCreateTopics: "true|false",
   data: "dir",
   storage: "kind",
+  auth: "none|token",
   table: "name",
   bucket: "name",
   region: "name",
@@ -81,11 +82,13 @@ async function serve({ config, json, ...flags }: Record<string, unknown>, { io, 
         event: "listening",
         url: server.url,
         kafka: server.kafka ?? null,
+        auth: server.auth,
         cluster_id: server.clusterId,
         durability: server.durability,
       });
     else {
       await out.write(greeting(server, placeOf(settings), io.env["npm_lifecycle_event"] === "start"));
+      if (server.auth === "token" && !server.hasTokens) err.tell(noTokens(settings));
     }
     await interrupted(io.interrupted);
     if (!json) err.tell("stopping: requests under way may finish (Ctrl-C again ends at once)\n");
@@ -116,6 +119,18 @@ ${demo}  ${command} topic create hello${flag}
   ${command} consume hello -e${flag}
 Ctrl-C stops it.
 `;
+}
+
+/** Nobody can call a server that asks for tokens while there is none. */
+function noTokens({ storage, data, table, bucket }: ServerConfig): string {
+  const first = "brokerless token create --name admin --admin";
+  const how =
+    storage === "embedded"
+      ? `stop the server, then: ${first} --data ${data}`
+      : storage === "aws"
+        ? `${first} --table ${table} --bucket ${bucket}`
+        : "the memory storage cannot have one before it starts: use another storage, or --auth none";
+  return `There is no token yet, and this server answers nobody without one. To make the first: ${how}\n`;
 }
 
 function interrupted(signal: AbortSignal): Promise<void> {

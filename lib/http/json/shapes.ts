@@ -54,7 +54,7 @@ export const isoTimeSchema = z.iso
   .datetime({ offset: true, error: "must be RFC 3339, as 2026-01-31T23:59:59.000Z" })
   .refine((text) => Date.parse(text) >= 0, "must not be before 1970");
 
-const timestampSchema = z
+export const timestampSchema = z
   .union([z.int().min(0).max(TIMESTAMP_MAX), isoTimeSchema])
   .describe("milliseconds since 1970, or RFC 3339");
 

@@ -31,6 +31,7 @@ export async function produceAtomically(exchange: Exchange<ProduceQuery>): Promi
       group.indexes.push(i);
     }
   }
+  for (const name of byTopic.keys()) exchange.require({ resource: "topic", operation: "write", name });
   const topics = await Promise.all([...byTopic.keys()].map((name) => surface.log.topic(name)));
   const requests: AppendRequest[] = [];
   for (const topic of topics) {

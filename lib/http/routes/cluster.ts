@@ -1,5 +1,6 @@
 /** The cluster that a `/v3` path names must be ours. */
 import { BrokerlessError } from "../../base/errors.ts";
+import { onCluster } from "../access.ts";
 import { json } from "../call.ts";
 import type { Exchange } from "../exchange.ts";
 import { type Operation, operation } from "../operation.ts";
@@ -30,6 +31,7 @@ export function clusterOperations(): Operation[] {
       path: "/v3/clusters",
       tag: "clusters",
       summary: "The one cluster there is",
+      access: onCluster("describe"),
       responses: {
         200: { description: "a list of one", content: { "application/json": listOf("KafkaCluster", clusterSchema) } },
       },
@@ -44,6 +46,7 @@ export function clusterOperations(): Operation[] {
       path: "/v3/clusters/{cluster_id}",
       tag: "clusters",
       summary: "The cluster",
+      access: onCluster("describe"),
       responses: { 200: { description: "the cluster", content: { "application/json": clusterSchema } } },
       async handle(exchange) {
         return json((await linksOf(exchange)).clusterResource());

@@ -2,6 +2,7 @@
 import * as z from "zod";
 import { BrokerlessError } from "../../base/errors.ts";
 import type { ConfigEntry } from "../../log/types.ts";
+import { onTopic } from "../access.ts";
 import { json, noContent } from "../call.ts";
 import type { Exchange } from "../exchange.ts";
 import { type Operation, operation } from "../operation.ts";
@@ -58,6 +59,7 @@ export function configOperations(): Operation[] {
       path: CONFIGS,
       tag: "topics",
       summary: "All configs of a topic, with what holds",
+      access: onTopic("describe", "topic_name"),
       responses: {
         200: { description: "the configs", content: { "application/json": listOf("KafkaTopicConfig", configSchema) } },
       },
@@ -75,6 +77,7 @@ export function configOperations(): Operation[] {
       path: `${CONFIGS}:alter`,
       tag: "topics",
       summary: "Set and reset several configs, all or none",
+      access: onTopic("admin", "topic_name"),
       body: { "application/json": alterSchema },
       responses: { 204: { description: "done" } },
       async handle(exchange) {
@@ -92,6 +95,7 @@ export function configOperations(): Operation[] {
       path: `${CONFIGS}/{name}`,
       tag: "topics",
       summary: "One config",
+      access: onTopic("describe", "topic_name"),
       responses: { 200: { description: "the config", content: { "application/json": configSchema } } },
       async handle(exchange) {
         const links = await linksOf(exchange);
@@ -104,6 +108,7 @@ export function configOperations(): Operation[] {
       path: `${CONFIGS}/{name}`,
       tag: "topics",
       summary: "Set one config",
+      access: onTopic("admin", "topic_name"),
       body: { "application/json": valueSchema },
       responses: { 204: { description: "set" } },
       async handle(exchange) {
@@ -120,6 +125,7 @@ export function configOperations(): Operation[] {
       path: `${CONFIGS}/{name}`,
       tag: "topics",
       summary: "Reset one config to its default",
+      access: onTopic("admin", "topic_name"),
       responses: { 204: { description: "reset" } },
       async handle(exchange) {
         await linksOf(exchange);

@@ -2,6 +2,7 @@
 import * as z from "zod";
 import { BrokerlessError } from "../../base/errors.ts";
 import type { OffsetSpec } from "../../log/types.ts";
+import { onTopic } from "../access.ts";
 import { json } from "../call.ts";
 import { EVENT_JSON, eventSchema } from "../cloudevents/event.ts";
 import { ONE_TYPES, oneQuery, readOne } from "../consume/one.ts";
@@ -89,6 +90,7 @@ export function consumeOperations(limits: Limits): Operation[] {
       path: `${PARTITION}/records`,
       tag: "consume",
       summary: "Read from an offset on: one fetch, a long poll (timeout), or all there is (stream=true)",
+      access: onTopic("read", "topic"),
       query: readQuery(limits),
       headers: { "If-None-Match": "the ETag of an earlier answer" },
       responses: {
@@ -107,6 +109,7 @@ export function consumeOperations(limits: Limits): Operation[] {
       path: `${PARTITION}/records/{offset}`,
       tag: "consume",
       summary: "One record: as JSON, as a CloudEvent, or its value alone (with ce-* headers where it is an event)",
+      access: onTopic("read", "topic"),
       query: oneQuery,
       responses: {
         200: {
@@ -132,6 +135,7 @@ export function consumeOperations(limits: Limits): Operation[] {
       path: `${PARTITION}/events`,
       tag: "events",
       summary: "Server-sent events of one partition; id is the offset",
+      access: onTopic("read", "topic"),
       query: eventsQuery,
       headers: { "Last-Event-ID": "go on after this offset" },
       responses: { 200: { description: "one event a record", content: { [EVENT_STREAM]: "binary" } } },
@@ -152,6 +156,7 @@ export function consumeOperations(limits: Limits): Operation[] {
       path: "/topics/{topic}/events",
       tag: "events",
       summary: "Server-sent events of all partitions; id holds the next offset of each",
+      access: onTopic("read", "topic"),
       query: eventsQuery,
       headers: { "Last-Event-ID": "go on from the offsets in this id" },
       responses: { 200: { description: "one event a record", content: { [EVENT_STREAM]: "binary" } } },
@@ -166,6 +171,7 @@ export function consumeOperations(limits: Limits): Operation[] {
       path: `/v1${PARTITION}/offsets`,
       tag: "consume",
       summary: "An offset by place or by time (Kafka's ListOffsets); -1 where no record fits",
+      access: onTopic("describe", "topic"),
       query: z.strictObject({ at: atSchema.default("latest") }),
       responses: {
         200: {
@@ -193,6 +199,7 @@ export function consumeOperations(limits: Limits): Operation[] {
       path: `/v1${PARTITION}/manifest`,
       tag: "consume",
       summary: "Segments from an offset on, as URLs that read them straight from the bucket; 404 where the storage has none",
+      access: onTopic("read", "topic"),
       query: z.strictObject({
         offset: wholeNumber(0, Number.MAX_SAFE_INTEGER).optional().describe("the first offset wanted; default: the log start"),
         limit: wholeNumber(1, MANIFEST_MOST).default(MANIFEST_DEFAULT).describe(`segments at most, up to ${MANIFEST_MOST}`),
@@ -229,6 +236,7 @@ export function consumeOperations(limits: Limits): Operation[] {
       path: `/v1${PARTITION}/records`,
       tag: "consume",
       summary: "Delete the records before an offset (Kafka's DeleteRecords)",
+      access: onTopic("admin", "topic"),
       query: z.strictObject({
         before: wholeNumber(-1, Number.MAX_SAFE_INTEGER)
           .optional()

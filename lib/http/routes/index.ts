@@ -9,6 +9,7 @@ import { consumeOperations } from "./consume.ts";
 import { kafkaOperations } from "./kafka.ts";
 import { produceOperations } from "./produce.ts";
 import { serviceOperations } from "./service.ts";
+import { tokenOperations } from "./tokens.ts";
 import { topicOperations } from "./topics.ts";
 import { upkeepOperations } from "./upkeep.ts";
 
@@ -17,10 +18,11 @@ export interface OperationsOptions {
   readonly version: string;
   readonly withMetrics: boolean;
   readonly withKafka: boolean;
+  readonly withTokens: boolean;
   readonly upkeep?: Upkeep | undefined;
 }
 
-export function allOperations({ limits, version, withMetrics, withKafka, upkeep }: OperationsOptions): Operation[] {
+export function allOperations({ limits, version, withMetrics, withKafka, withTokens, upkeep }: OperationsOptions): Operation[] {
   const operations: Operation[] = [
     ...produceOperations(limits),
     ...consumeOperations(limits),
@@ -29,6 +31,7 @@ export function allOperations({ limits, version, withMetrics, withKafka, upkeep 
     ...configOperations(),
     ...(withKafka ? kafkaOperations() : []),
     ...upkeepOperations(upkeep),
+    ...(withTokens ? tokenOperations() : []),
     ...serviceOperations(() => describeApi(operations, version), withMetrics),
   ];
   return operations;

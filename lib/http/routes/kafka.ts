@@ -2,6 +2,7 @@
 import * as z from "zod";
 import { concatBytes } from "../../base/bytes.ts";
 import { BrokerlessError } from "../../base/errors.ts";
+import { onCluster } from "../access.ts";
 import type { Reply } from "../call.ts";
 import type { Exchange } from "../exchange.ts";
 import { type Operation, operation } from "../operation.ts";
@@ -21,6 +22,7 @@ export function kafkaOperations(): Operation[] {
       path: "/kafka",
       tag: "kafka",
       summary: "Requests of Kafka's protocol, answered in order",
+      access: onCluster("admin"),
       query: z.strictObject({}),
       headers: { [ADVERTISE]: "host:port that the answers name as the broker's; else the one that was called" },
       body: { [KAFKA_FRAMES]: "binary", [OCTETS]: "binary" },

@@ -1,5 +1,6 @@
 /** The routes that write records. */
 import * as z from "zod";
+import { onAnyTopic, onTopic } from "../access.ts";
 import { json } from "../call.ts";
 import { EVENT_BATCH_JSON, EVENT_JSON, eventSchema } from "../cloudevents/event.ts";
 import { produceEvents } from "../cloudevents/produce.ts";
@@ -93,6 +94,7 @@ export function produceOperations(limits: Limits): Operation[] {
       path: "/topics/{topic}/partitions/{partition}/records",
       tag: "produce",
       summary: "Append to one partition: raw record batches, one record, or a list",
+      access: onTopic("write", "topic"),
       query: produceQuery,
       headers: { ...PRODUCE_HEADERS, ...PRODUCER_HEADERS },
       body: { "application/json": schemaOf(FOR_PARTITION), [RAW_BATCHES]: "binary" },
@@ -105,6 +107,7 @@ export function produceOperations(limits: Limits): Operation[] {
       path: "/topics/{topic}/records",
       tag: "produce",
       summary: "Append to a topic; records without a partition go by their key (murmur2), or stick to one",
+      access: onTopic("write", "topic"),
       query: produceQuery,
       headers: PRODUCE_HEADERS,
       body: toTopicBody,
@@ -117,6 +120,7 @@ export function produceOperations(limits: Limits): Operation[] {
       path: "/topics/{topic}",
       tag: "produce",
       summary: "The same under Confluent's v2 path",
+      access: onTopic("write", "topic"),
       query: produceQuery,
       headers: PRODUCE_HEADERS,
       body: toTopicBody,
@@ -129,6 +133,7 @@ export function produceOperations(limits: Limits): Operation[] {
       path: "/v1/produce",
       tag: "produce",
       summary: "Append to several partitions and topics, all or none",
+      access: onAnyTopic("write"),
       query: produceQuery,
       headers: PRODUCE_HEADERS,
       body: { "application/json": schemaOf(ATOMIC) },
@@ -144,6 +149,7 @@ export function produceOperations(limits: Limits): Operation[] {
       path: "/topics/{topic}/events",
       tag: "events",
       summary: "Append CloudEvents: structured, in batches, or in binary mode with ce-* headers",
+      access: onTopic("write", "topic"),
       query: produceQuery,
       headers: {
         ...PRODUCE_HEADERS,
@@ -166,6 +172,7 @@ export function produceOperations(limits: Limits): Operation[] {
       path: "/v1/producer-ids",
       tag: "produce",
       summary: "A fresh id for an idempotent producer",
+      access: onAnyTopic("write"),
       responses: {
         201: {
           description: "never given before",
@@ -183,6 +190,7 @@ export function produceOperations(limits: Limits): Operation[] {
       path: "/v3/clusters/{cluster_id}/topics/{topic_name}/records",
       tag: "produce",
       summary: "Append one record, or a stream: documents one after the other in a chunked body, each answered by one",
+      access: onTopic("write", "topic_name"),
       query: produceQuery,
       headers: PRODUCE_HEADERS,
       body: { "application/json": schemaOf(V3_RECORD) },
@@ -198,6 +206,7 @@ export function produceOperations(limits: Limits): Operation[] {
       path: "/v3/clusters/{cluster_id}/topics/{topic_name}/records:batch",
       tag: "produce",
       summary: "Append several records, each answered for itself",
+      access: onTopic("write", "topic_name"),
       query: produceQuery,
       headers: PRODUCE_HEADERS,
       body: { "application/json": schemaOf(V3_ENTRIES) },

@@ -1,6 +1,7 @@
 /** What operators and tools ask: health, metrics, the description of the API. */
 import * as z from "zod";
 import { BrokerlessError } from "../../base/errors.ts";
+import { onCluster } from "../access.ts";
 import { json, jsonText } from "../call.ts";
 import type { OpenApiDocument } from "../openapi.ts";
 import { type Operation, operation } from "../operation.ts";
@@ -16,6 +17,7 @@ export function serviceOperations(describe: () => OpenApiDocument, withMetrics: 
       path: "/health",
       tag: "service",
       summary: "Ready? Asks the storage",
+      access: "open",
       responses: {
         200: {
           description: "ready",
@@ -45,6 +47,7 @@ export function serviceOperations(describe: () => OpenApiDocument, withMetrics: 
       path: "/openapi.json",
       tag: "service",
       summary: "This description",
+      access: "open",
       responses: { 200: { description: "OpenAPI 3.1", content: { "application/json": z.looseObject({ openapi: z.string() }) } } },
       handle() {
         description ??= JSON.stringify(describe());
@@ -60,6 +63,7 @@ export function serviceOperations(describe: () => OpenApiDocument, withMetrics: 
         path: "/metrics",
         tag: "service",
         summary: "Metrics in Prometheus's text format",
+        access: onCluster("read"),
         responses: { 200: { description: "the metrics", content: { "text/plain": z.string() } } },
         handle({ surface }) {
           return jsonText(surface.metricsText?.() ?? "", 200, "text/plain; version=0.0.4; charset=utf-8");

@@ -2,6 +2,7 @@
 import * as z from "zod";
 import { BrokerlessError } from "../../base/errors.ts";
 import type { TopicSpec } from "../../log/types.ts";
+import { onAnyTopic, onCluster, onTopic } from "../access.ts";
 import { json, noContent } from "../call.ts";
 import type { Exchange } from "../exchange.ts";
 import { check } from "../json/issues.ts";
@@ -58,10 +59,12 @@ export function topicOperations(): Operation[] {
       path: TOPICS,
       tag: "topics",
       summary: "All topics by name",
+      access: onCluster("describe"),
       responses: { 200: { description: "the topics", content: { "application/json": listOf("KafkaTopic", topicSchema) } } },
       async handle(exchange) {
         const links = await linksOf(exchange);
-        const topics = await exchange.surface.log.listTopics();
+        const all = await exchange.surface.log.listTopics();
+        const topics = all.filter(({ name }) => exchange.may({ resource: "topic", operation: "describe", name }));
         return json(
           links.list(
             "KafkaTopic",
@@ -77,6 +80,7 @@ export function topicOperations(): Operation[] {
       path: TOPICS,
       tag: "topics",
       summary: "Create a topic",
+      access: onAnyTopic("admin"),
       body: { "application/json": createSchema },
       responses: {
         201: { description: "created", content: topicContent },
@@ -85,6 +89,7 @@ export function topicOperations(): Operation[] {
       async handle(exchange) {
         const links = await linksOf(exchange);
         const body = await jsonBody(exchange, createSchema);
+        exchange.require({ resource: "topic", operation: "admin", name: body.topic_name });
         const validateOnly = body.validate_only === true;
         const topic = await exchange.surface.log.createTopic(specOf(body), { validateOnly });
         return json(links.topicResource(topic), validateOnly ? 200 : 201, { location: links.topic(topic.name) });
@@ -96,6 +101,7 @@ export function topicOperations(): Operation[] {
       path: TOPIC,
       tag: "topics",
       summary: "One topic",
+      access: onTopic("describe", "topic_name"),
       responses: { 200: { description: "the topic", content: topicContent } },
       async handle(exchange) {
         const links = await linksOf(exchange);
@@ -108,6 +114,7 @@ export function topicOperations(): Operation[] {
       path: TOPIC,
       tag: "topics",
       summary: "Add partitions; their number never shrinks",
+      access: onTopic("admin", "topic_name"),
       body: { "application/json": growSchema },
       responses: { 200: { description: "the topic as it is now", content: topicContent } },
       async handle(exchange) {
@@ -125,6 +132,7 @@ export function topicOperations(): Operation[] {
       path: TOPIC,
       tag: "topics",
       summary: "Delete a topic with all its records",
+      access: onTopic("admin", "topic_name"),
       responses: { 204: { description: "deleted" } },
       async handle(exchange) {
         await linksOf(exchange);
@@ -138,6 +146,7 @@ export function topicOperations(): Operation[] {
       path: `${TOPIC}/partitions`,
       tag: "topics",
       summary: "The partitions of a topic, with their offsets",
+      access: onTopic("describe", "topic_name"),
       responses: {
         200: {
           description: "the partitions",
@@ -163,6 +172,7 @@ export function topicOperations(): Operation[] {
       path: `${TOPIC}/partitions/{partition_id}`,
       tag: "topics",
       summary: "One partition, with its offsets",
+      access: onTopic("describe", "topic_name"),
       responses: { 200: { description: "the partition", content: { "application/json": partitionResourceSchema } } },
       async handle(exchange) {
         const links = await linksOf(exchange);

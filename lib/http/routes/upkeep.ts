@@ -2,6 +2,7 @@
 import * as z from "zod";
 import { BrokerlessError } from "../../base/errors.ts";
 import type { VerifyEvent } from "../../log/types.ts";
+import { onCluster, onTopic } from "../access.ts";
 import { json } from "../call.ts";
 import { errorBody, snakeCased } from "../errors.ts";
 import { type Operation, operation } from "../operation.ts";
@@ -23,6 +24,7 @@ function jobOperation(upkeep: Upkeep): Operation {
     path: "/v1/jobs/{job}",
     tag: "service",
     summary: `Run a job behind the writers now, for some seconds: ${upkeep.jobs.join(", ")}`,
+    access: onCluster("admin"),
     query: z.strictObject({
       dry_run: flag.optional().describe("change nothing, and say what would be done"),
       by_hand: flag.optional().describe("look at everything, due or not; roll: seal the tails first. Default true"),
@@ -73,6 +75,7 @@ function verifyOperation(): Operation {
     path: "/v1/topics/{topic}/verify",
     tag: "service",
     summary: "Check all that a topic has: CRCs, offsets without a gap, segments against their index",
+    access: onTopic("read", "topic"),
     query: z.strictObject({
       partition: wholeNumber(0, 2 ** 31 - 1)
         .optional()

@@ -373,7 +373,7 @@ describe("how it ends", () => {
     ["consum", "unknown command 'consum' (Did you mean consume?)"],
     ["health --url localhost:8080", "It must be an address that begins with http://"],
     ["serve --http nowhere", "--http"],
-    ["serve --http 0.0.0.0:0", "--insecure"],
+    ["serve --http 0.0.0.0:0 --auth none", "--insecure"],
     ["serve --storage tape", "--storage"],
   ])("%s: 2, and one line", async (args, message) => {
     const ran = await run(args);

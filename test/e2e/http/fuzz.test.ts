@@ -13,9 +13,14 @@ let description: Answer;
 beforeAll(async () => {
   server = await startTestServer({ limits: { waitMs: 40, bodyBytes: 200_000, recordsPerRequest: 200, heartbeatMs: 50 } });
   await restore();
+  const grants = [{ resource: "cluster", operations: ["read"] }] as const;
+  for (let i = 0; i < 10; i++) tokenIds.push((await server.tokens.create({ name: "t", grants })).id);
   description = (await ask(`${server.url}/openapi.json`)).body;
 });
 afterAll(() => server.close());
+
+/** Tokens that requests revoke. */
+const tokenIds: string[] = [];
 
 /** The topics that requests are about; some delete them. */
 async function restore(): Promise<void> {
@@ -145,7 +150,8 @@ const PATH_WORDS: Readonly<Record<string, readonly string[]>> = {
 function pathOf(template: string): fc.Arbitrary<string> {
   const names = [...template.matchAll(/\{(\w+)\}/g)].map(([, name]) => name as string);
   const values = names.map((name) => {
-    const good = name === "cluster_id" ? fc.constant(server.clusterId) : fc.constantFrom(...(PATH_WORDS[name] ?? ["x"]));
+    const words = name === "cluster_id" ? [server.clusterId] : name === "token_id" ? tokenIds : PATH_WORDS[name];
+    const good = fc.constantFrom(...(words ?? ["x"]));
     const bad = fc.oneof(
       fc.constantFrom("-1", "99", "%00", "..", "%2e%2e", "a%2fb", "é", "%", "9".repeat(40)),
       fc.string({ minLength: 1, maxLength: 8 }),

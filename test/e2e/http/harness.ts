@@ -1,5 +1,6 @@
 /** A real server over a real log over the memory storage, and the few words that the tests say to it. */
 import { connect } from "node:net";
+import { Tokens } from "../../../lib/auth/index.ts";
 import type { HttpApp } from "../../../lib/http/app.ts";
 import { createHttpApp, type Limits } from "../../../lib/http/index.ts";
 import { apiHandler } from "../../../lib/http/lambda/handler.ts";
@@ -7,6 +8,7 @@ import type { KafkaFrames } from "../../../lib/http/surface.ts";
 import { nodeCodecs } from "../../../lib/kafka/codecs/node.ts";
 import { encodeBatch, type RecordInput } from "../../../lib/kafka/index.ts";
 import { createLog, type LogApi } from "../../../lib/log/index.ts";
+import type { Clock } from "../../../lib/ports/index.ts";
 import { listen, stopListening } from "../../../lib/server/listen.ts";
 import { ProcessMetrics } from "../../../lib/server/metrics.ts";
 import { localDoorbell } from "../../../lib/storage/local/doorbell.ts";
@@ -23,6 +25,7 @@ export interface TestServer {
   readonly port: number;
   readonly clusterId: string;
   readonly log: LogApi;
+  readonly tokens: Tokens;
   readonly metrics: ProcessMetrics;
   readonly internalErrors: unknown[];
   /** As if called by Lambda: no server between. */
@@ -35,6 +38,9 @@ export interface TestServer {
 export interface TestServerOptions {
   readonly limits?: Partial<Limits>;
   readonly cors?: readonly string[];
+  /** Default: nobody is asked for a token. */
+  readonly auth?: "token";
+  readonly clock?: Clock;
   readonly outlivesAnswer?: boolean;
   readonly kafka?: KafkaFrames;
   /** Stands before the log. */
@@ -43,10 +49,11 @@ export interface TestServerOptions {
 }
 
 export async function startTestServer(options: TestServerOptions = {}): Promise<TestServer> {
-  const clock = systemClock;
+  const clock = options.clock ?? systemClock;
   const ids = systemIds(clock);
   const metrics = new ProcessMetrics();
   const storage = memoryStorage({ clock });
+  const tokens = new Tokens({ table: storage.table, clock, ids });
   const real = createLog({ storage, clock, ids, metrics, codecs: nodeCodecs, doorbell: localDoorbell(clock) });
   const log = options.wrap === undefined ? real : options.wrap(real);
   const internalErrors: unknown[] = [];
@@ -58,6 +65,8 @@ export async function startTestServer(options: TestServerOptions = {}): Promise<
     codecs: nodeCodecs,
     metrics,
     metricsText: () => metrics.text(),
+    tokens,
+    auth: options.auth ?? "none",
     cors: options.cors ?? [],
     limits: options.limits ?? {},
     outlivesAnswer: options.outlivesAnswer ?? true,
@@ -80,6 +89,7 @@ export async function startTestServer(options: TestServerOptions = {}): Promise<
     port,
     clusterId,
     log,
+    tokens,
     metrics,
     internalErrors,
     stopping,

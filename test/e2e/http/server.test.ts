@@ -54,18 +54,33 @@ describe("start", () => {
     const { port } = blocker.address() as { port: number };
     await expect(start({ http: { host: "127.0.0.1", port } })).rejects.toMatchObject({
       code: "invalid_config",
-      message: `cannot listen on 127.0.0.1:${port}: another program listens there already; stop it, or choose another port`,
+      message: `cannot listen on 127.0.0.1:${port}: another program listens there already; stop it, or choose another port with --http`,
     });
     blocker.close();
   });
 
-  test("an address that others reach is refused without insecure, before anything is opened", async () => {
-    await expect(startServer({ http: { host: "0.0.0.0", port: 0 }, data: "/nowhere/at/all" })).rejects.toMatchObject({
-      code: "invalid_config",
-      field: "http",
-    });
+  test("an address that others reach is not opened without insecure, before anything else is", async () => {
+    const wide = { http: { host: "0.0.0.0", port: 0 }, data: "/nowhere/at/all", auth: "none" } as const;
+    await expect(startServer(wide)).rejects.toMatchObject({ code: "invalid_config", field: "http" });
     const open = await start({ http: { host: "0.0.0.0", port: 0 }, insecure: true });
     expect(await speak(open.port, ["GET /health HTTP/1.1\r\nHost: any.example.com\r\n\r\n"], { until: "}" })).toContain("200 OK");
+  });
+
+  test("an address that others reach asks for tokens, and so does any that is told to", async () => {
+    for (const options of [{ http: { host: "0.0.0.0", port: 0 } }, { auth: "token" } as const]) {
+      const server = await start(options);
+      expect(server).toMatchObject({ auth: "token", hasTokens: false });
+      const call = `GET /v3/clusters HTTP/1.1\r\nHost: log.example.com\r\n\r\n`;
+      expect(await speak(server.port, [call], { until: "}" })).toMatch(/^HTTP\/1\.1 401 .*www-authenticate: Bearer/is);
+    }
+  });
+
+  test("a log alone has no place for tokens", async () => {
+    const server = await start({});
+    await expect(startServer({ log: server.log, auth: "token" })).rejects.toMatchObject({
+      code: "invalid_config",
+      field: "auth",
+    });
   });
 
   test("an address that is not this machine's is said to be none", async () => {

@@ -159,6 +159,7 @@ test("behind API Gateway: frames in base64, and the answer too", async () => {
     clock,
     ids: systemIds(clock),
     codecs: nodeCodecs,
+    auth: "none",
     outlivesAnswer: false,
     ready: async () => {},
     version: "1",

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { BrokerlessError } from "../../../lib/base/errors.ts";
-import { isLoopback, parseAddress, requireLoopback } from "../../../lib/server/address.ts";
+import { authFor, isLoopback, parseAddress } from "../../../lib/server/address.ts";
 import { CONFIG_KEYS, envName, flagName, loadConfig, resolveConfig } from "../../../lib/server/index.ts";
 
 function refusal(run: () => unknown): BrokerlessError {
@@ -132,9 +132,22 @@ describe("addresses", () => {
     }
   });
 
-  test("an address that others reach needs insecure, and the refusal says what that means", () => {
-    const error = refusal(() => requireLoopback({ host: "0.0.0.0", port: 8080 }, false, "http"));
-    expect(error.message).toMatch(/0\.0\.0\.0:8080 can be reached from other machines.*anyone who reaches it.*--insecure/);
-    requireLoopback({ host: "0.0.0.0", port: 8080 }, true, "http");
+  test("an address that others reach asks for tokens; to open it needs insecure, and the refusal says what that means", () => {
+    const wide = { host: "0.0.0.0", port: 8080 };
+    const error = refusal(() => authFor(wide, "none", false));
+    expect(error.message).toMatch(
+      /0\.0\.0\.0:8080 can be reached from other machines.*anyone who reaches it.*--auth token.*--insecure/,
+    );
+    const near = { host: "127.0.0.1", port: 8080 };
+    const cases = [
+      [wide, undefined, false, "token"],
+      [wide, undefined, true, "none"],
+      [wide, "none", true, "none"],
+      [wide, "token", true, "token"],
+      [near, undefined, false, "none"],
+      [near, "none", false, "none"],
+      [near, "token", false, "token"],
+    ] as const;
+    for (const [address, asked, insecure, auth] of cases) expect(authFor(address, asked, insecure)).toBe(auth);
   });
 });

@@ -35,7 +35,8 @@ function setUp() {
   const ids = systemIds(clock);
   const storage = memoryStorage({ clock });
   const log = createLog({ storage, clock, ids, codecs: nodeCodecs, doorbell: pollingDoorbell(clock) });
-  const app = createHttpApp({ log, clock, ids, codecs: nodeCodecs, outlivesAnswer: false, ready: async () => {}, version: "1" });
+  const about = { auth: "none", outlivesAnswer: false, version: "1" } as const;
+  const app = createHttpApp({ log, clock, ids, codecs: nodeCodecs, ready: async () => {}, ...about });
   const lines: string[] = [];
   const parts = {
     dispatch: app.dispatch,
