@@ -21,13 +21,13 @@ export function emptyGroup(epoch: number, nowMs: number): ClassicState {
 }
 
 /** The epoch that a new group begins above: stamps that a deleted one may have left must not lock its members out (S1). */
-export async function firstEpoch({ storage }: GroupParts, group: string): Promise<number> {
+export async function firstEpoch({ storage }: Pick<GroupParts, "storage">, group: string): Promise<number> {
   const left = await storage.table.range(groupPk(group), blockRange());
   return Math.max(0, ...left.map(({ item }) => largestStamp(item)));
 }
 
 /** Makes a group with this state, unless there is one: false. Throws `StorageError`. */
-export async function makeGroup({ storage }: GroupParts, group: string, state: GroupState): Promise<boolean> {
+export async function makeGroup({ storage }: Pick<GroupParts, "storage">, group: string, state: GroupState): Promise<boolean> {
   try {
     await storage.table.atomically([putGroup(group), putState(group, state, undefined)]);
     return true;

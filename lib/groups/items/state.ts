@@ -9,7 +9,7 @@
  * | `a` | since when it is in its phase, or has no members, milliseconds since 1970 |
  * | `m` | members, by id |
  * | `p`, `n`, `l`, `y`, `d`, `i` | classic: phase, chosen protocol, leader, protocol type, deadline of the phase, is the first rebalance |
- * | `g`, `h`, `w` | consumer: epoch of the target assignment, hash of the topics it was made for, when they were last looked at |
+ * | `g`, `h` | consumer: epoch of the target assignment, hash of the topics it was made for |
  *
  * S1  `e` only grows, also when the type changes; a group that was deleted and made again starts above every stamp left.
  * S2  `k` grows with every change, and every change is on condition that `k` is what was read.
@@ -90,7 +90,6 @@ export interface ConsumerState {
   readonly targetEpoch: number;
   /** What the target assignment was made for: topics, their ids and partitions. */
   readonly topicsHash: string;
-  readonly topicsSeenMs: number;
   readonly members: Readonly<Record<string, ConsumerMember>>;
 }
 
@@ -200,7 +199,6 @@ function consumerItem(state: ConsumerState): Item {
     a: state.sinceMs,
     g: state.targetEpoch,
     h: state.topicsHash,
-    w: state.topicsSeenMs,
     m: mapped(state.members, (member) =>
       present({
         i: member.instanceId,
@@ -231,7 +229,6 @@ function decodeConsumer(item: Item): ConsumerState {
     sinceMs: item["a"] as number,
     targetEpoch: item["g"] as number,
     topicsHash: item["h"] as string,
-    topicsSeenMs: item["w"] as number,
     members: mapped(item["m"] as ValueMap, (value) => {
       const one = value as ValueMap;
       return {

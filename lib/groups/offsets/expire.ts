@@ -6,10 +6,11 @@
 import type { JobParts, JobReport, JobRun } from "../../log/jobs/index.ts";
 import { mayGoOn } from "../../log/jobs/job.ts";
 import { isRefusal } from "../../log/storage-errors.ts";
-import type { Item } from "../../ports/index.ts";
+import type { Doorbell, Item } from "../../ports/index.ts";
 import { GROUPS, groupPk } from "../items/group.ts";
 import { blockRange, entryOf, parseBlockKey, partitionsIn, removeEntries } from "../items/offsets.ts";
 import { decodeState, type GroupState, hasMembers, stateKey } from "../items/state.ts";
+import { GroupStore } from "../store.ts";
 import { clearGroup, deleteWholeGroup } from "./delete.ts";
 
 /** Kafka's default of `offsets.retention.minutes`, in milliseconds: seven days. */
@@ -26,6 +27,9 @@ export function expiredIn(item: Item, block: number, state: GroupState, retentio
     return nowMs >= Math.max(entry.committedAtMs, emptySinceMs) + retentionMs;
   });
 }
+
+/** Nobody waits for an expiry. */
+const UNHEARD: Doorbell = { ring() {}, async wait() {} };
 
 export interface ExpireParts extends JobParts {
   readonly retentionMs: number;
@@ -46,8 +50,11 @@ export async function expireOffsets(parts: ExpireParts, run: JobRun): Promise<Jo
 async function expireGroup(parts: ExpireParts, run: JobRun, group: string): Promise<{ offsets: number; gone: boolean }> {
   const { table } = parts.storage;
   const dry = run.dryRun === true;
-  const before = decodeState(await table.get(stateKey(group)));
-  if (before === undefined) {
+  const item = await table.get(stateKey(group));
+  // Members that are silent are out, whoever looks.
+  const state =
+    item === undefined || dry ? decodeState(item)?.state : await new GroupStore({ ...parts, doorbell: UNHEARD }).settle(group);
+  if (state === undefined) {
     if (!dry) await clearGroup(parts, group);
     return { offsets: 0, gone: true };
   }
@@ -55,7 +62,7 @@ async function expireGroup(parts: ExpireParts, run: JobRun, group: string): Prom
   let kept = 0;
   for (const { key, item } of await table.range(groupPk(group), blockRange())) {
     const { block } = parseBlockKey(key.sk);
-    const expired = expiredIn(item, block, before.state, parts.retentionMs, parts.clock.nowMs());
+    const expired = expiredIn(item, block, state, parts.retentionMs, parts.clock.nowMs());
     kept += partitionsIn(item, block, "offset").length - expired.length;
     if (expired.length === 0) continue;
     offsets += expired.length;
@@ -69,7 +76,7 @@ async function expireGroup(parts: ExpireParts, run: JobRun, group: string): Prom
     }
   }
   if (offsets > 0) run.say?.(`group "${group}": ${offsets} offsets ${dry ? "would expire" : "have expired"}`);
-  const gone = offsets > 0 && kept === 0 && !hasMembers(before.state);
+  const gone = offsets > 0 && kept === 0 && !hasMembers(state);
   if (gone && !dry) await deleteWholeGroup(parts, group).catch(onlyRefused);
   return { offsets, gone };
 }

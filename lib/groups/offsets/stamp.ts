@@ -18,7 +18,11 @@ export interface Stamp {
 }
 
 /** Resolves when no commit below these stamps can be applied any more. Throws `StorageError`. */
-export async function stampPartitions({ storage, clock }: GroupParts, group: string, stamps: readonly Stamp[]): Promise<void> {
+export async function stampPartitions(
+  { storage, clock }: Pick<GroupParts, "storage" | "clock">,
+  group: string,
+  stamps: readonly Stamp[],
+): Promise<void> {
   const blocks = new Map<string, { readonly key: Key; readonly stamps: Stamp[] }>();
   for (const stamp of stamps) {
     const key = blockKey(group, stamp.topicId, blockOf(stamp.partition));

@@ -90,7 +90,7 @@ export function consumerMember(epoch: number, more: Partial<ConsumerMember> = {}
 }
 
 export function consumerGroup(epoch: number, members: Readonly<Record<string, ConsumerMember>>): GroupState {
-  return { type: "consumer", epoch, sinceMs: 0, targetEpoch: epoch, topicsHash: "", topicsSeenMs: 0, members };
+  return { type: "consumer", epoch, sinceMs: 0, targetEpoch: epoch, topicsHash: "", members };
 }
 
 /** ConsumerProtocolSubscription, version 0. */
