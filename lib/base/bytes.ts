@@ -18,6 +18,21 @@ export function totalBytes(pieces: readonly Uint8Array[]): number {
   return n;
 }
 
+/** The same pieces, as many together as make so many bytes; the last ones may be fewer. */
+export async function* gathered(pieces: AsyncIterable<Uint8Array>, leastBytes: number): AsyncGenerator<Uint8Array[]> {
+  let some: Uint8Array[] = [];
+  let sizeBytes = 0;
+  for await (const piece of pieces) {
+    some.push(piece);
+    sizeBytes += piece.byteLength;
+    if (sizeBytes < leastBytes) continue;
+    yield some;
+    some = [];
+    sizeBytes = 0;
+  }
+  if (some.length > 0) yield some;
+}
+
 /** Order of two byte arrays as DynamoDB orders binary values: byte by byte, unsigned; a prefix comes first. */
 export function compareBytes(a: Uint8Array, b: Uint8Array): number {
   const n = Math.min(a.byteLength, b.byteLength);

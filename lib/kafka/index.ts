@@ -4,7 +4,15 @@
  */
 export { decodeBatch, forEachRecord } from "./batch/decode.ts";
 export { encodeBatch } from "./batch/encode.ts";
-export { batchHeaders, batchSizeOf, crcMatches, readBatchHeader, stampLogAppendTime, stampOffset } from "./batch/header.ts";
+export {
+  batchHeaders,
+  batchSizeOf,
+  crcMatches,
+  peekBatchHeader,
+  readBatchHeader,
+  stampLogAppendTime,
+  stampOffset,
+} from "./batch/header.ts";
 export { BATCH_OVERHEAD_BYTES } from "./batch/layout.ts";
 export { lastSequenceOf, prepareBatches, trustedBatches } from "./batch/prepare.ts";
 export type { RecordView } from "./batch/record-view.ts";

@@ -19,6 +19,13 @@ export interface ObjectInfo {
 export interface Bucket {
   put(key: string, body: Uint8Array | readonly Uint8Array[], options?: { readonly ifAbsent?: boolean }): Promise<void>;
 
+  /**
+   * As `put`, of pieces that come one after the other, so that an object can be larger than memory: about 40 MiB of them are
+   * held at most. A piece must not change after it was given. Where `pieces` throws,
+   * nothing is written, and what was thrown is.
+   */
+  putStream(key: string, pieces: AsyncIterable<Uint8Array>): Promise<void>;
+
   /** The bytes from `from` (0) up to, not including, `to` (the end); fewer at the end. Undefined when there is no object. */
   get(key: string, slice?: { readonly from?: number; readonly to?: number }): Promise<Uint8Array | undefined>;
 

@@ -78,6 +78,12 @@ export function patternBytes(sizeBytes: number, seed = 1): Uint8Array {
   return out;
 }
 
+/** Pieces that come one after the other; then it fails, where an error is given. */
+export async function* streamOf(pieces: readonly Uint8Array[], error?: Error): AsyncGenerator<Uint8Array> {
+  yield* pieces;
+  if (error !== undefined) throw error;
+}
+
 /** As `toEqual` for bytes, at the speed of `memcmp`. */
 export function expectBytes(got: Uint8Array | undefined, wanted: Uint8Array): void {
   expect(got, "bytes are there").toBeInstanceOf(Uint8Array);

@@ -2,7 +2,7 @@
 import { randomBytes } from "node:crypto";
 import { describe, expect, test } from "vitest";
 import type { ObjectInfo } from "../../lib/ports/index.ts";
-import { expectBytes, expectRefused, type MakeBackend, patternBytes, storageErrorOf, useBackend } from "./backend.ts";
+import { expectBytes, expectRefused, type MakeBackend, patternBytes, storageErrorOf, streamOf, useBackend } from "./backend.ts";
 
 const MB = 2 ** 20;
 
@@ -189,12 +189,35 @@ export function bucketContract(make: MakeBackend): void {
       bad.push(`${at}/a\\b`, `${at}/a%2fb`, `${at}/a\u0000`, `${at}/a:b`, `${at}/`.padEnd(1025, "x"));
       for (const key of bad) {
         await expectRefused(() => bucket.put(key, patternBytes(5)));
+        await expectRefused(() => bucket.putStream(key, streamOf([patternBytes(5)])));
         await expectRefused(() => bucket.get(key));
         await expectRefused(() => bucket.concat([`${at}/good`], key));
         await expectRefused(() => bucket.concat([`${at}/good`, key], `${at}/joined`));
         await expectRefused(() => bucket.delete([`${at}/good`, key]));
       }
       expect(await names(`${at}/`)).toEqual(["good"]);
+    });
+
+    test.each([0, 1, 70_000, 8 * MB, 27 * MB])("an object of %d bytes can come as a stream", async (sizeBytes) => {
+      const { bucket } = backend().storage;
+      const key = `${folder()}/object`;
+      const bytes = patternBytes(sizeBytes);
+      const pieces: Uint8Array[] = [];
+      for (let at = 0, step = 1; at < sizeBytes; at += step, step = Math.min(step * 3, 3 * MB))
+        pieces.push(bytes.slice(at, at + step));
+      await bucket.put(key, patternBytes(3, 2));
+      await bucket.putStream(key, streamOf(pieces));
+      expectBytes(await bucket.get(key), bytes);
+      expect((await list(key)).map((info) => info.sizeBytes)).toEqual([sizeBytes]);
+    });
+
+    test.each([10, 27 * MB])("a stream that fails after %d bytes writes nothing", async (sizeBytes) => {
+      const { bucket } = backend().storage;
+      const at = folder();
+      const error = new Error("the source has gone");
+      const pieces = Array.from({ length: 10 }, () => patternBytes(sizeBytes / 10));
+      await expect(bucket.putStream(`${at}/a`, streamOf(pieces, error))).rejects.toBe(error);
+      expect(await names(`${at}/`)).toEqual([]);
     });
 
     test("concat makes one object out of many, in their order", async () => {

@@ -1,6 +1,6 @@
 /** Every promise of `lib/ports/storage.ts`, and T3, which only a storage that is opened again can show. */
 import { describe, expect, test } from "vitest";
-import { expectBytes, freshKey, freshUlid, itemOf, type MakeBackend, patternBytes, storageErrorOf } from "./backend.ts";
+import { expectBytes, freshKey, freshUlid, itemOf, type MakeBackend, patternBytes, storageErrorOf, streamOf } from "./backend.ts";
 
 export function storageContract(make: MakeBackend): void {
   describe("storage", () => {
@@ -39,6 +39,7 @@ export function storageContract(make: MakeBackend): void {
           () => blobs.delete([{ id, place: blobs.place(10) }]),
           () => blobs.list(id)[Symbol.asyncIterator]().next(),
           () => bucket.put("contract/closed", patternBytes(1)),
+          () => bucket.putStream("contract/closed", streamOf([patternBytes(1)])),
           () => bucket.get("contract/closed"),
           () => bucket.delete(["contract/closed"]),
           () => bucket.concat(["contract/closed"], "contract/too"),

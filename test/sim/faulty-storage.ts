@@ -50,6 +50,12 @@ export function faultyStorage(truth: Storage, world: World, process: Process): S
     maxConcurrentCommits: 2,
     bucket: {
       put: (key, body, options) => write(`put ${key}`, () => bucket.put(key, body, options)),
+      // What comes is read by steps of its own; the object is there all at once.
+      putStream: async (key, pieces) => {
+        const all: Uint8Array[] = [];
+        for await (const piece of pieces) all.push(piece);
+        await write(`put ${key}`, () => bucket.put(key, all));
+      },
       get: (key, slice) => read(`get ${key}`, () => bucket.get(key, slice)),
       delete: (keys) => write("delete objects", () => bucket.delete(keys)),
       list: (prefix, options) => bucket.list(prefix, options),

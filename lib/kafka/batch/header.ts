@@ -38,7 +38,17 @@ import type { BatchHeader } from "./types.ts";
  * nothing else; throws `corrupt_record`, or `invalid_record` for the older formats (magic 0 and 1).
  */
 export function readBatchHeader(bytes: Uint8Array, at: number): BatchHeader {
-  const sizeBytes = batchSizeAt(bytes, at);
+  const header = peekBatchHeader(bytes, at);
+  const left = bytes.byteLength - at;
+  if (header.sizeBytes > left) {
+    throw batchError("corrupt_record", { at }, `is cut: ${grouped(left)} of its ${grouped(header.sizeBytes)} bytes are there`);
+  }
+  return header;
+}
+
+/** As {@link readBatchHeader}, of a batch whose first 61 bytes are there, whether or not the rest of it is. */
+export function peekBatchHeader(bytes: Uint8Array, at: number): BatchHeader {
+  const sizeBytes = statedSizeAt(bytes, at);
   const attributes = readInt16(bytes, at + ATTRIBUTES_AT);
   return {
     at,
@@ -61,8 +71,8 @@ export function readBatchHeader(bytes: Uint8Array, at: number): BatchHeader {
   };
 }
 
-/** The size of the batch that begins at byte `at`, with all 61 bytes; throws as {@link readBatchHeader}. */
-function batchSizeAt(bytes: Uint8Array, at: number): number {
+/** The size that the batch at byte `at` says it has; throws as {@link readBatchHeader}. */
+function statedSizeAt(bytes: Uint8Array, at: number): number {
   const left = bytes.byteLength - at;
   // The magic is at the same place in every format there ever was.
   if (left > MAGIC_AT) {
@@ -84,10 +94,12 @@ function batchSizeAt(bytes: Uint8Array, at: number): number {
     const least = BATCH_OVERHEAD_BYTES - LENGTH_OVERHEAD_BYTES;
     throw batchError("corrupt_record", { at }, `says that its length is ${grouped(length)}; at least ${least} is possible`);
   }
-  if (sizeBytes > left) {
-    throw batchError("corrupt_record", { at }, `is cut: ${grouped(left)} of its ${grouped(sizeBytes)} bytes are there`);
-  }
   return sizeBytes;
+}
+
+/** The size of the batch that begins at byte `at`, all of which is there; throws as {@link readBatchHeader}. */
+function batchSizeAt(bytes: Uint8Array, at: number): number {
+  return readBatchHeader(bytes, at).sizeBytes;
 }
 
 /** The size of the batch whose first 61 bytes are there, whether or not the rest of it is. */

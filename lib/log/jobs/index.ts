@@ -1,5 +1,6 @@
 /** The jobs by name, with how often each is due. */
-import { type JobParts, type JobReport, type JobRun, mayGoOn } from "./job.ts";
+import { partitionName } from "../items/head.ts";
+import { type JobParts, type JobReport, type JobRun, mayGoOn, unlessDamaged } from "./job.ts";
 import { merge } from "./merge-topics.ts";
 import type { JobName } from "./names.ts";
 import { ROLL_POLICY } from "./plan-roll.ts";
@@ -42,11 +43,11 @@ export async function roll(parts: Parameters<typeof rollPartition>[0], run: JobR
   const total = { segments: 0, records: 0, sizeBytes: 0, left: false };
   for (const { topicId, partition } of await markedPartitions(parts.storage.table)) {
     if (!mayGoOn(run, parts.clock)) return { ...total, left: true };
-    const one = await rollPartition(parts, topicId, partition, run);
-    total.segments += one.segments;
-    total.records += one.records;
-    total.sizeBytes += one.sizeBytes;
-    total.left ||= one.left;
+    const one = await unlessDamaged(run, partitionName(topicId, partition), () => rollPartition(parts, topicId, partition, run));
+    total.segments += one?.segments ?? 0;
+    total.records += one?.records ?? 0;
+    total.sizeBytes += one?.sizeBytes ?? 0;
+    total.left ||= one?.left ?? true;
   }
   return total;
 }

@@ -1,4 +1,5 @@
 /** What the jobs behind the writers have in common: each can die at any point, be run again, and run twice at once. */
+import { BrokerlessError } from "../../base/errors.ts";
 import type { Clock, Ids, Storage } from "../../ports/index.ts";
 
 /** What a job works on. */
@@ -33,4 +34,15 @@ export interface JobReport {
 /** Is there time for another step? */
 export function mayGoOn({ untilMs, signal }: JobRun, clock: Clock): boolean {
   return signal?.aborted !== true && clock.monotonicMs() < untilMs;
+}
+
+/** Works on one partition. What is damaged there is said, and does not hold the others up: undefined. */
+export async function unlessDamaged<T>(run: JobRun, name: string, work: () => Promise<T>): Promise<T | undefined> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!(error instanceof BrokerlessError)) throw error;
+    run.warn?.(`${name}: ${error.message}`);
+    return undefined;
+  }
 }

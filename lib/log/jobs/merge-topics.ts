@@ -3,7 +3,7 @@ import { decodeTidy, mergerIsDone, type Tidy, tidyShard } from "../items/tidy.ts
 import { decodeTopic, TOPICS } from "../items/topic.ts";
 import { WORK_SHARDS } from "../items/work.ts";
 import { isRefusal } from "../storage-errors.ts";
-import { type JobParts, type JobRun, mayGoOn } from "./job.ts";
+import { type JobParts, type JobRun, mayGoOn, unlessDamaged } from "./job.ts";
 import { type MergeReport, mergePartition } from "./merge.ts";
 
 /** Merges segments of all topics. */
@@ -27,12 +27,14 @@ export async function merge(parts: JobParts, run: JobRun): Promise<MergeReport> 
   for (const { topic, partition, mark } of work) {
     if (!mayGoOn(run, clock)) return { ...total, left: true };
     if (topic !== undefined) {
-      const one = await mergePartition(parts, topic, partition, run);
-      total.merged += one.merged;
-      total.sources += one.sources;
-      total.sizeBytes += one.sizeBytes;
-      total.left ||= one.left;
-      if (one.left) continue;
+      const one = await unlessDamaged(run, `${topic.name}-${partition}`, () => mergePartition(parts, topic, partition, run));
+      total.merged += one?.merged ?? 0;
+      total.sources += one?.sources ?? 0;
+      total.sizeBytes += one?.sizeBytes ?? 0;
+      if (one === undefined || one.left) {
+        total.left = true;
+        continue;
+      }
     }
     if (mark !== undefined && run.dryRun !== true) await settle(parts, mark);
   }

@@ -11,7 +11,6 @@
  *
  * Two rollers at once: the transaction of one of them finds its runs gone and is refused.
  */
-import { batchHeaders } from "../../kafka/index.ts";
 import type { Table, Write } from "../../ports/index.ts";
 import { decodeHead, headKey, partitionKey, partitionName } from "../items/head.ts";
 import { runRange } from "../items/run.ts";
@@ -19,9 +18,9 @@ import { type Segment, segmentObject } from "../items/segment.ts";
 import { IndexBuilder } from "../items/segment-index.ts";
 import { markTidy } from "../items/tidy.ts";
 import { workKey } from "../items/work.ts";
-import { assemble } from "../read/assemble.ts";
-import { type LocatedRef, refsOfRun, sliceOf } from "../read/locate.ts";
+import { type LocatedRef, refsOfRun } from "../read/locate.ts";
 import { isRefusal } from "../storage-errors.ts";
+import { BlobGone, carried } from "./carry.ts";
 import { type JobParts, type JobReport, type JobRun, mayGoOn } from "./job.ts";
 import { deleteBlobs, noteClaimed } from "./leaving.ts";
 import { planRoll, type RollableRun, type RollPolicy } from "./plan-roll.ts";
@@ -118,25 +117,20 @@ async function rollRuns(
   const { storage, clock } = parts;
   const { table, bucket } = storage;
   const refs = runs.flatMap((run) => run.refs);
-  const blobs = await storage.blobs.read(refs.map(sliceOf));
   const base = (refs[0] as LocatedRef).base;
   const last = (refs.at(-1) as LocatedRef).end - 1;
-  const index = new IndexBuilder(base);
-  const pieces: Uint8Array[] = [];
-  let sizeBytes = 0;
-  for (const [i, located] of refs.entries()) {
-    const blob = blobs[i];
-    if (blob === undefined) return undefined;
-    const { bytes } = assemble(blob, located, located.base, Number.POSITIVE_INFINITY);
-    for (const batch of batchHeaders(bytes)) index.add(batch.baseOffset, sizeBytes + batch.at, batch.maxTimestampMs);
-    pieces.push(bytes);
-    sizeBytes += bytes.byteLength;
-  }
   const leaving = runs.flatMap((run) => [...run.passed, ...run.refs]);
   await noteClaimed(table, clock, topicId, partition, leaving);
   const id = await objectId(parts, topicId, partition);
-  const segment: Segment = { id, base, last, sizeBytes, maxTimestampMs: index.maxTimestampMs, index: index.bytes() };
-  await bucket.put(segmentObject(topicId, partition, segment), pieces);
+  const index = new IndexBuilder(base);
+  try {
+    await bucket.putStream(segmentObject(topicId, partition, { id, base }), carried(storage.blobs, refs, index));
+  } catch (error) {
+    if (error instanceof BlobGone) return undefined;
+    throw error;
+  }
+  const sizeBytes = refs.reduce((sum, { ref }) => sum + ref.sizeBytes, 0);
+  const segment = { id, base, last, sizeBytes, maxTimestampMs: index.maxTimestampMs, index: index.bytes() };
   const gone = runs.map(({ key, runBase }): Write => ({ op: "delete", key, when: [{ path: "b", is: "=", value: runBase }] }));
   const others = [...gone, markTidy(topicId, partition)];
   if (!(await swapIn(parts, topicId, partition, { segment, when: { item: "absent" }, rolls: true, others }))) return undefined;

@@ -5,7 +5,7 @@ import { batchHeaders, stampOffset } from "../../kafka/index.ts";
 import type { LocatedRef } from "./locate.ts";
 
 /** Batches carry this as their leader epoch: there is one leader, the head. */
-const LEADER_EPOCH = 0;
+export const LEADER_EPOCH = 0;
 
 export interface Assembled {
   /** Whole batches; empty when all of them are below the offset. */

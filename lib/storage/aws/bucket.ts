@@ -1,5 +1,5 @@
 /** The bucket over S3. */
-import { concatBytes } from "../../base/bytes.ts";
+import { concatBytes, gathered } from "../../base/bytes.ts";
 import { inParallel } from "../../base/parallel.ts";
 import { type Bucket, type ObjectInfo, StorageError } from "../../ports/index.ts";
 import { checkObjectKey } from "../../ports/rules.ts";
@@ -8,6 +8,9 @@ import { type Part, type Piece, planConcat } from "./concat.ts";
 import { type Objects, statusIn } from "./objects.ts";
 
 const PARTS_AT_ONCE = 4;
+/** Of an object that comes as a stream. */
+const PART_BYTES = 8 * 2 ** 20;
+const STREAMED_AT_ONCE = 3;
 /** Copying a part of a gigabyte takes S3 a while. */
 const COPY_TIMEOUT_MS = 120_000;
 /** A concat may move terabytes on S3's side; each of its requests is bounded by itself. */
@@ -18,6 +21,11 @@ interface UploadPart {
   readonly Key: string;
   readonly UploadId: string | undefined;
   readonly PartNumber: number;
+}
+
+interface UploadedPart {
+  readonly PartNumber: number;
+  readonly ETag: string | undefined;
 }
 
 export class AwsBucket implements Bucket {
@@ -46,6 +54,38 @@ export class AwsBucket implements Bucket {
     return calls.run(() =>
       this.#objects.put(key, body instanceof Uint8Array ? body : concatBytes(body), calls.writeDeadline(), { ifAbsent }),
     );
+  }
+
+  async putStream(key: string, pieces: AsyncIterable<Uint8Array>): Promise<void> {
+    checkObjectKey(key);
+    const { calls, clock } = this.#objects.parts;
+    return calls.run(async () => {
+      const untilMs = clock.monotonicMs() + CONCAT_DEADLINE_MS;
+      const parts = gathered(pieces, PART_BYTES);
+      const first = await parts.next();
+      const second = first.done ? first : await parts.next();
+      if (second.done) return this.#objects.put(key, concatBytes(first.done ? [] : first.value), untilMs);
+      return this.#assemble(key, untilMs, async (upload) => {
+        const begun: Promise<UploadedPart>[] = [];
+        let sizeBytes = 0;
+        const begin = (part: readonly Uint8Array[]): void => {
+          const PartNumber = begun.length + 1;
+          const body = concatBytes(part);
+          sizeBytes += body.byteLength;
+          const sent = this.#upload({ ...upload, PartNumber }, body, untilMs).then((ETag) => ({ PartNumber, ETag }));
+          sent.catch(() => undefined);
+          begun.push(sent);
+        };
+        begin(first.value as Uint8Array[]);
+        begin(second.value);
+        for await (const part of parts) {
+          // A part fails the whole; so many are under way at once.
+          await begun.at(-STREAMED_AT_ONCE);
+          begin(part);
+        }
+        return { Parts: await Promise.all(begun), sizeBytes };
+      });
+    });
   }
 
   async get(
@@ -98,13 +138,7 @@ export class AwsBucket implements Bucket {
   }
 
   async #join(keys: readonly string[], parts: readonly Part[], into: string, untilMs: number): Promise<void> {
-    const { calls, s3, bucketName: Bucket } = this.#objects.parts;
-    const { UploadId } = await calls.send(this.#operations.create, untilMs, async (options) => {
-      const { client, CreateMultipartUploadCommand } = await s3();
-      return client.send(new CreateMultipartUploadCommand({ Bucket, Key: into }), options);
-    });
-    const upload = { Bucket, Key: into, UploadId };
-    try {
+    await this.#assemble(into, untilMs, async (upload) => {
       const Parts = await inParallel(parts, PARTS_AT_ONCE, async (part, i) => {
         const number = { ...upload, PartNumber: i + 1 };
         const ETag =
@@ -113,7 +147,24 @@ export class AwsBucket implements Bucket {
             : await this.#copy(number, keys, part.copy, untilMs);
         return { PartNumber: number.PartNumber, ETag };
       });
-      const sizeBytes = parts.reduce((sum, part) => sum + bytesOf("copy" in part ? [part.copy] : part.upload), 0);
+      return { Parts, sizeBytes: parts.reduce((sum, part) => sum + bytesOf("copy" in part ? [part.copy] : part.upload), 0) };
+    });
+  }
+
+  /** An object of parts that `fill` uploads: all of it or nothing. */
+  async #assemble(
+    into: string,
+    untilMs: number,
+    fill: (upload: Omit<UploadPart, "PartNumber">) => Promise<{ readonly Parts: UploadedPart[]; readonly sizeBytes: number }>,
+  ): Promise<void> {
+    const { calls, s3, bucketName: Bucket } = this.#objects.parts;
+    const { UploadId } = await calls.send(this.#operations.create, untilMs, async (options) => {
+      const { client, CreateMultipartUploadCommand } = await s3();
+      return client.send(new CreateMultipartUploadCommand({ Bucket, Key: into }), options);
+    });
+    const upload = { Bucket, Key: into, UploadId };
+    try {
+      const { Parts, sizeBytes } = await fill(upload);
       await this.#complete(upload, Parts, sizeBytes, untilMs);
     } catch (error) {
       // What is left over would cost; where this fails too, the bucket's lifecycle rule takes it.
@@ -164,7 +215,7 @@ export class AwsBucket implements Bucket {
 
   async #complete(
     upload: Omit<UploadPart, "PartNumber">,
-    Parts: { PartNumber: number; ETag: string | undefined }[],
+    Parts: UploadedPart[],
     sizeBytes: number,
     untilMs: number,
   ): Promise<void> {

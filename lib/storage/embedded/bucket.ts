@@ -8,6 +8,7 @@ import { fstat, futimes } from "node:fs";
 import { link, mkdir, readdir, rename, rm, rmdir, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { promisify } from "node:util";
+import { gathered, totalBytes } from "../../base/bytes.ts";
 import type { Bucket, Clock, ObjectInfo } from "../../ports/index.ts";
 import { StorageError } from "../../ports/index.ts";
 import { checkObjectKey } from "../../ports/rules.ts";
@@ -51,6 +52,19 @@ export class EmbeddedBucket implements Bucket {
       checkObjectKey(key);
       // Bytes that change while they are written are the caller's business until it is answered.
       await this.#make(key, ifAbsent, (fd) => this.#disk.write(fd, body instanceof Uint8Array ? [body] : body, 0));
+    });
+  }
+
+  putStream(key: string, pieces: AsyncIterable<Uint8Array>): Promise<void> {
+    return this.#gate.write(async () => {
+      checkObjectKey(key);
+      await this.#make(key, false, async (fd) => {
+        let position = 0;
+        for await (const some of gathered(pieces, COPY_BYTES)) {
+          await this.#disk.write(fd, some, position);
+          position += totalBytes(some);
+        }
+      });
     });
   }
 

@@ -32,6 +32,14 @@ export class MemoryBucket implements Bucket {
     this.#objects.set(key, { bytes, modifiedAtMs: this.#nowMs() });
   }
 
+  async putStream(key: string, pieces: AsyncIterable<Uint8Array>): Promise<void> {
+    this.#checkOpen();
+    checkObjectKey(key);
+    const all: Uint8Array[] = [];
+    for await (const piece of pieces) all.push(piece);
+    await this.put(key, all);
+  }
+
   async get(key: string, { from, to }: { readonly from?: number; readonly to?: number } = {}): Promise<Uint8Array | undefined> {
     this.#checkOpen();
     checkObjectKey(key);

@@ -126,4 +126,67 @@ describe("rolling", () => {
     expect(await objects()).toHaveLength(1);
     expect(await readAll(bench.log, "t")).toHaveLength(200);
   });
+
+  test("carries requests and batches over that are larger than what it reads at once", async () => {
+    await bench.log.createTopic({ name: "large", configs: { "max.message.bytes": String(2 ** 25) } });
+    // Two of these end 30 bytes before the first 8 MiB do: the third one's header is cut by their end.
+    const batch = (sizeBytes: number, fill: number): Uint8Array => {
+      const overhead = 61 + 13;
+      const bytes = encodeBatch([{ key: null, value: new Uint8Array(sizeBytes - overhead).fill(fill) }], {
+        timestampMs: START_MS,
+      });
+      expect(bytes.byteLength).toBe(sizeBytes);
+      return bytes;
+    };
+    const third = batch(4_194_289, 3);
+    const requests = [
+      Buffer.concat([batch(4_194_289, 1), batch(4_194_289, 2), third]),
+      batch(20_000_000, 4),
+      batch(2_000_000, 5),
+    ];
+    for (const batches of requests) await bench.log.append({ topic: "large", partition: 0, batches: new Uint8Array(batches) });
+    for (let i = 0; i < 13; i++) await bench.log.append({ topic: "large", partition: 0, batches: batchOf([`small ${i}`]) });
+    bench.clock.ms += 100;
+    expect(await rollNow()).toMatchObject({ segments: 1, records: 18, left: false });
+    const records = await readAll(bench.log, "large");
+    expect(records.map(({ offset, value }) => [offset, value?.byteLength])).toEqual(
+      [4_194_215, 4_194_215, 4_194_215, 19_999_926, 1_999_926, ...Array(10).fill(7), 8, 8, 8].map((size, i) => [i, size]),
+    );
+    expect(records.slice(0, 5).map(({ value }) => [value?.[0], value?.at(-1)])).toEqual([1, 2, 3, 4, 5].map((i) => [i, i]));
+    for (const from of [1, 2, 3, 4, 9]) expect((await readAll(bench.log, "large", 0, from))[0]?.offset).toBe(from);
+    const [key = ""] = await objects();
+    const bytes = (await bench.storage.bucket.get(key)) as Uint8Array;
+    for (const { at } of batchHeaders(bytes)) expect(crcMatches(bytes, at)).toBe(true);
+  });
+
+  test("of a partition with damaged bytes names it, and goes on with the others", async () => {
+    await bench.log.createTopic({ name: "good" });
+    await filled(16);
+    for (let i = 0; i < 16; i++) await bench.log.append({ topic: "good", partition: 0, batches: batchOf(["x"]) });
+    const { storage, clock } = bench;
+    const { id } = await bench.log.topic("t");
+    const oneRecord = batchOf(["x"]).byteLength;
+    const damaged = {
+      ...storage,
+      blobs: {
+        ...storage.blobs,
+        read: async (slices: Parameters<typeof storage.blobs.read>[0]) => {
+          const found = await storage.blobs.read(slices);
+          return found[0]?.byteLength !== oneRecord ? found.map((one) => one?.subarray(0, 60)) : found;
+        },
+        place: (sizeBytes: number) => storage.blobs.place(sizeBytes),
+        delete: (names: Parameters<typeof storage.blobs.delete>[0]) => storage.blobs.delete(names),
+        list: (upTo: Uint8Array) => storage.blobs.list(upTo),
+      },
+    };
+    bench.clock.ms += 100;
+    const warned: string[] = [];
+    const report = await roll(
+      { storage: damaged, clock, ids: systemIds(clock), policy: { ...ROLL_POLICY, graceMs: 0 } },
+      { untilMs: Number.POSITIVE_INFINITY, warn: (line) => warned.push(line) },
+    );
+    expect(report).toMatchObject({ segments: 1, left: true });
+    expect(warned).toEqual([expect.stringContaining(`${id}#0: stored bytes at offset 0`)]);
+    expect(texts(await readAll(bench.log, "good"))).toEqual(Array(16).fill("x"));
+  });
 });
