@@ -1,5 +1,7 @@
 /** A job that a schedule starts: it ends in time, goes on the next time, and writes one line. */
+import { nodeCodecs } from "../lib/kafka/codecs/node.ts";
 import { JOBS, type JobName } from "../lib/log/jobs/index.ts";
+import { systemDigest } from "../lib/storage/system/digest.ts";
 import { line } from "./environment.ts";
 import { openGround } from "./storage.ts";
 
@@ -22,7 +24,10 @@ export function scheduledJob(job: JobName): (event: unknown, context: JobContext
     };
     const startedMs = clock.monotonicMs();
     const untilMs = startedMs + Math.max(0, context.getRemainingTimeInMillis() - LEAVE_MS);
-    const report = await JOBS[job].run(ground, { untilMs, warn: (message) => write("WARN", { message }) });
+    const report = await JOBS[job].run(
+      { ...ground, codecs: nodeCodecs, digest: systemDigest },
+      { untilMs, warn: (message) => write("WARN", { message }) },
+    );
     write("INFO", { ms: Math.round(clock.monotonicMs() - startedMs), ...report, ...ground.usage.take() });
   };
 }

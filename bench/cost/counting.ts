@@ -154,12 +154,30 @@ function countBlobs(blobs: Blobs, counts: () => Counts): Blobs {
   };
 }
 
+/** Of a stream that is written to S3. */
+const PART_BYTES = 8 * 2 ** 20;
+
 function countBucket(bucket: Bucket, counts: () => Counts): Bucket {
   return {
     async put(key, body, options) {
       await bucket.put(key, body, options);
       counts().trips++;
       counts().s3Puts++;
+    },
+    async putStream(key, pieces) {
+      let sizeBytes = 0;
+      await bucket.putStream(
+        key,
+        (async function* () {
+          for await (const piece of pieces) {
+            sizeBytes += piece.byteLength;
+            yield piece;
+          }
+        })(),
+      );
+      counts().trips++;
+      // Beyond one part: one request for each, one to begin and one to end.
+      counts().s3Puts += sizeBytes <= PART_BYTES ? 1 : Math.ceil(sizeBytes / PART_BYTES) + 2;
     },
     async get(key, range) {
       const bytes = await bucket.get(key, range);

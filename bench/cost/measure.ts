@@ -1,4 +1,5 @@
 /** What a call or a run of the jobs uses, counted: the real app behind the real Lambda handler, over the counting storage. */
+
 import { createHttpApp } from "../../lib/http/index.ts";
 import type { HttpEvent } from "../../lib/http/lambda/event.ts";
 import { apiHandler } from "../../lib/http/lambda/handler.ts";
@@ -8,6 +9,7 @@ import { JOB_NAMES, JOBS, type JobName } from "../../lib/log/jobs/index.ts";
 import type { Clock } from "../../lib/ports/index.ts";
 import { pollingDoorbell } from "../../lib/storage/polling/doorbell.ts";
 import { systemClock } from "../../lib/storage/system/clock.ts";
+import { systemDigest } from "../../lib/storage/system/digest.ts";
 import { systemIds } from "../../lib/storage/system/ids.ts";
 import { type Counts, countingStorage } from "./counting.ts";
 
@@ -110,7 +112,10 @@ export async function measure({ requests, recordsPerBatch, pollMs }: MeasureOpti
 
   async function run(job: JobName): Promise<Counts> {
     storage.take();
-    await JOBS[job].run({ storage, clock, ids }, { untilMs: clock.monotonicMs() + 60_000 });
+    await JOBS[job].run(
+      { storage, clock, ids, codecs: nodeCodecs, digest: systemDigest },
+      { untilMs: clock.monotonicMs() + 60_000 },
+    );
     return storage.take();
   }
 

@@ -4,6 +4,7 @@
  */
 export { decodeBatch, forEachRecord } from "./batch/decode.ts";
 export { encodeBatch } from "./batch/encode.ts";
+export { deleteHorizonOf, emptyBatch, filterBatch } from "./batch/filter.ts";
 export {
   batchHeaders,
   batchSizeOf,

@@ -1,12 +1,12 @@
 /** The jobs behind the writers, by the clock of the local server. */
 import type { Upkeep } from "../http/surface.ts";
-import { JOB_NAMES, JOBS, type JobName, type JobParts } from "../log/jobs/index.ts";
+import { JOB_NAMES, JOBS, type JobName, type JobsParts } from "../log/jobs/index.ts";
 import type { Metrics } from "../ports/index.ts";
 
 /** A job ends after so long and goes on the next time. */
 const JOB_MS = 30_000;
 
-export interface ScheduleParts extends JobParts {
+export interface ScheduleParts extends JobsParts {
   readonly metrics: Metrics;
   /** One line on what went wrong. */
   readonly say: (line: string) => void;
@@ -16,7 +16,7 @@ export interface ScheduleParts extends JobParts {
 const BY_HAND_MS = 20_000;
 
 /** The jobs as an operator starts them. */
-export function upkeepOf(parts: JobParts): Upkeep {
+export function upkeepOf(parts: JobsParts): Upkeep {
   return {
     jobs: JOB_NAMES,
     run: (job, how) => JOBS[job as JobName].run(parts, { ...how, untilMs: parts.clock.monotonicMs() + BY_HAND_MS }),

@@ -8,6 +8,7 @@ import { createLog, type LogApi } from "../log/index.ts";
 import { storageStep } from "../log/storage-errors.ts";
 import type { Clock, Ids, Metrics } from "../ports/index.ts";
 import { systemClock } from "../storage/system/clock.ts";
+import { systemDigest } from "../storage/system/digest.ts";
 import { systemIds } from "../storage/system/ids.ts";
 import { createKafkaApi } from "../wire/index.ts";
 import { kafkaBody } from "../wire/service.ts";
@@ -153,10 +154,11 @@ async function openGround(
   const given = typeof options.storage === "object" ? options.storage : undefined;
   const storage = given ?? (await openStorage(config, { clock, ids, metrics }));
   const log = createLog({ storage, clock, ids, metrics, codecs: nodeCodecs, doorbell: doorbellOf(storage, clock), soon });
-  const stopJobs = config.jobs ? startJobs({ storage, clock, ids, metrics, say }) : async () => {};
+  const jobs = { storage, clock, ids, codecs: nodeCodecs, digest: systemDigest };
+  const stopJobs = config.jobs ? startJobs({ ...jobs, metrics, say }) : async () => {};
   return {
     log,
-    upkeep: upkeepOf({ storage, clock, ids }),
+    upkeep: upkeepOf(jobs),
     tokens: new Tokens({ table: storage.table, clock, ids }),
     durability: storage.durability,
     // Any key does: what counts is that the storage answers.

@@ -70,8 +70,13 @@ function inProcess(parts: OpenedStorage): Run {
     };
     // Only here: what a server is asked for starts faster without it.
     const { JOBS } = await import("../../log/jobs/index.ts");
+    const { nodeCodecs } = await import("../../kafka/codecs/node.ts");
+    const { systemDigest } = await import("../../storage/system/digest.ts");
     const untilMs = parts.clock.monotonicMs() + RUN_MS;
-    const { left, ...numbers } = await JOBS[job].run(parts, { ...how, untilMs, say, warn: say });
+    const { left, ...numbers } = await JOBS[job].run(
+      { ...parts, codecs: nodeCodecs, digest: systemDigest },
+      { ...how, untilMs, say, warn: say },
+    );
     const { snakeCased } = await import("../../http/errors.ts");
     return { left, counts: snakeCased(numbers) as Record<string, number>, lines };
   };

@@ -27,6 +27,8 @@ export const COMPRESSION_BITS = 7;
 export const LOG_APPEND_TIME_BIT = 8;
 export const TRANSACTIONAL_BIT = 16;
 export const CONTROL_BIT = 32;
+/** The base timestamp is the delete horizon (KIP-534); only the log itself sets it. */
+export const DELETE_HORIZON_BIT = 64;
 
 export const MAX_INT32 = 0x7fffffff;
 const TWO_32 = 0x1_0000_0000;

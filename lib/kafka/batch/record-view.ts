@@ -33,6 +33,10 @@ export class RecordWalker implements RecordView {
   offsetDelta = 0;
   /** Of all records, decompressed. */
   readonly sizeBytes: number;
+  /** Where in `source` the record begins (with its length), where what follows its timestamp does, and where it ends. */
+  from = 0;
+  afterTimestamp = 0;
+  to = 0;
 
   private readonly bytes: Uint8Array;
   private readonly end: number;
@@ -56,6 +60,11 @@ export class RecordWalker implements RecordView {
     this.timestampMs = header.maxTimestampMs;
   }
 
+  /** What the records are in, decompressed. */
+  get source(): Uint8Array {
+    return this.bytes;
+  }
+
   /** Moves on to the next record; false after the last one, where nothing may be left. Throws `corrupt_record`. */
   next(): boolean {
     if (this.index + 1 >= this.header.recordCount) {
@@ -63,13 +72,16 @@ export class RecordWalker implements RecordView {
       return false;
     }
     this.index++;
+    this.from = this.position;
     const size = this.varint();
     const bodyAt = this.position;
     if (size < 0 || size > this.end - bodyAt) throw this.cut("", size);
     const bodyEnd = bodyAt + size;
+    this.to = bodyEnd;
     this.position = bodyAt + 1; // attributes: unused by Kafka
     const timestampDeltaMs = this.varint();
     if (!this.fixedTimestamp) this.timestampMs = this.header.baseTimestampMs + timestampDeltaMs;
+    this.afterTimestamp = this.position;
     this.offsetDelta = this.varint();
     this.offset = this.header.baseOffset + this.offsetDelta;
     this.keyBytes = this.varint();

@@ -36,7 +36,8 @@ export async function findDuplicate(
       batch.producerId === wanted.producerId &&
       batch.producerEpoch === wanted.producerEpoch &&
       batch.baseSequence === wanted.baseSequence &&
-      batch.recordCount === wanted.recordCount;
+      // Of a batch that was compacted fewer records are left.
+      batch.lastOffsetDelta + 1 === wanted.recordCount;
     for (const bytes of lastBase < head.start ? [] : await batchAt(reader, topic, lane.partition, lastBase)) {
       for (const batch of batchHeaders(bytes)) if (isIt(batch)) return batch.baseOffset;
     }

@@ -13,7 +13,7 @@
  * Y1  `k` grows in the transaction that puts a segment, and the item is deleted only at the counter that was read before
  *     the segments were: so a segment that was not looked at is never without its mark.
  */
-import type { Item, Key, KeyedItem, Update, Write } from "../../ports/index.ts";
+import type { Change, Condition, Item, Key, KeyedItem, Update, Write } from "../../ports/index.ts";
 import { checkFormat, FORMAT_VERSION } from "./format.ts";
 import { parsePartitionName, partitionName } from "./head.ts";
 import { shardOf } from "./work.ts";
@@ -23,7 +23,13 @@ export interface Tidy {
   readonly partition: number;
   readonly counter: number;
   readonly merged: number;
+  readonly compacted: number;
+  /** When compaction is to look again whatever the counter. */
+  readonly lookAtMs: number | undefined;
 }
+
+/** Who has looked: `all` where nobody else will. */
+export type TidyBy = "merged" | "compacted" | "all";
 
 export function tidyShard(shard: number): string {
   return `TIDY#${shard}`;
@@ -35,7 +41,13 @@ function tidyKey(topicId: string, partition: number): Key {
 
 export function decodeTidy({ key, item }: KeyedItem): Tidy {
   checkFormat(item, "a mark for the merger");
-  return { ...parsePartitionName(key.sk), counter: number(item, "k"), merged: number(item, "m") };
+  return {
+    ...parsePartitionName(key.sk),
+    counter: number(item, "k"),
+    merged: number(item, "m"),
+    compacted: number(item, "c"),
+    lookAtMs: item["d"] as number | undefined,
+  };
 }
 
 function number(item: Item, name: string): number {
@@ -53,7 +65,21 @@ export function markTidy(topicId: string, partition: number): Update {
   };
 }
 
-/** What the merger leaves of a mark that it has seen to. */
-export function mergerIsDone({ topicId, partition, counter }: Tidy): Write {
-  return { op: "delete", key: tidyKey(topicId, partition), when: [{ path: "k", is: "=", value: counter }] };
+/** What is left of a mark after somebody has looked at the partition. */
+export function seen(mark: Tidy, by: TidyBy, lookAtMs: number | undefined): Write {
+  const { topicId, partition, counter } = mark;
+  const key = tidyKey(topicId, partition);
+  const merged = by !== "compacted" || mark.merged === counter;
+  const compacted = by !== "merged" || (mark.compacted === counter && mark.lookAtMs === undefined);
+  const same: Condition = { path: "k", is: "=", value: counter };
+  if (merged && compacted && lookAtMs === undefined) return { op: "delete", key, when: [same] };
+  const looked: Change = by === "merged" ? { set: "m", to: counter } : { set: "c", to: counter };
+  const again: Change[] =
+    by === "merged" ? [] : [lookAtMs === undefined ? { remove: "d" } : { set: "d", to: Math.ceil(lookAtMs) }];
+  return { op: "update", key, changes: [looked, ...again], when: [same] };
+}
+
+/** Both have looked, at the same time: nobody has taken the mark away. */
+export function isSettled({ counter, merged, compacted, lookAtMs }: Tidy): boolean {
+  return merged === counter && compacted === counter && lookAtMs === undefined;
 }

@@ -1,5 +1,6 @@
 /** The jobs by name, with how often each is due. */
 import { partitionName } from "../items/head.ts";
+import { COMPACT_LIMITS, type CompactParts, compact } from "./compact/index.ts";
 import { type JobParts, type JobReport, type JobRun, mayGoOn, unlessDamaged } from "./job.ts";
 import { merge } from "./merge-topics.ts";
 import type { JobName } from "./names.ts";
@@ -12,20 +13,24 @@ import { markedPartitions } from "./work.ts";
 
 export { JOB_NAMES, type JobName } from "./names.ts";
 export type { JobParts, JobReport, JobRun };
-export { merge, retain, sweep };
+export { compact, merge, retain, sweep };
 
 /** Ten times as long as a write can be under way: what is older and has no ref is left over. */
 const SWEEP_GRACE_MS = 600_000;
 
+/** What all of them need. */
+export type JobsParts = JobParts & Pick<CompactParts, "codecs" | "digest">;
+
 export interface Job {
   readonly everyMs: number;
   /** Throws `StorageError` and `BrokerlessError`; whatever it did by then is done, and the next run goes on. */
-  readonly run: (parts: JobParts, run: JobRun) => Promise<JobReport>;
+  readonly run: (parts: JobsParts, run: JobRun) => Promise<JobReport>;
 }
 
 export const JOBS = {
   roll: { everyMs: 60_000, run: (parts: JobParts, run: JobRun) => rollNow({ ...parts, policy: ROLL_POLICY }, run) },
   merge: { everyMs: 300_000, run: merge },
+  compact: { everyMs: 300_000, run: (parts: JobsParts, run: JobRun) => compact({ ...parts, ...COMPACT_LIMITS }, run) },
   retain: { everyMs: 300_000, run: (parts: JobParts, run: JobRun) => retain({ ...parts, graceMs: ROLL_POLICY.graceMs }, run) },
   sweep: { everyMs: 900_000, run: (parts: JobParts, run: JobRun) => sweep({ ...parts, graceMs: SWEEP_GRACE_MS }, run) },
 } as const satisfies Readonly<Record<JobName, Job>>;

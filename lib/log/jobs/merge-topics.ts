@@ -1,16 +1,16 @@
 /** Merging in every partition that is marked; by hand in all there are. */
-import { decodeTidy, mergerIsDone, type Tidy, tidyShard } from "../items/tidy.ts";
+import { isCompacted } from "../config.ts";
+import { isSettled, type Tidy } from "../items/tidy.ts";
 import { decodeTopic, TOPICS } from "../items/topic.ts";
-import { WORK_SHARDS } from "../items/work.ts";
-import { isRefusal } from "../storage-errors.ts";
 import { type JobParts, type JobRun, mayGoOn, unlessDamaged } from "./job.ts";
+import { readMarks, settleMark } from "./marks.ts";
 import { type MergeReport, mergePartition } from "./merge.ts";
 
 /** Merges segments of all topics. */
 export async function merge(parts: JobParts, run: JobRun): Promise<MergeReport> {
   const { storage, clock } = parts;
   const total = { merged: 0, sources: 0, sizeBytes: 0, left: false };
-  const marks = await readMarks(parts);
+  const marks = await readMarks(storage.table);
   if (marks.length === 0 && run.byHand !== true) return total;
   const topics = (await storage.table.range(TOPICS)).map(({ key, item }) => decodeTopic(key.sk, item));
   const byPartition = new Map(marks.map((mark) => [`${mark.topicId}#${mark.partition}`, mark]));
@@ -23,7 +23,9 @@ export async function merge(parts: JobParts, run: JobRun): Promise<MergeReport> 
             mark: byPartition.get(`${topic.id}#${partition}`),
           })),
         )
-      : marks.map((mark) => ({ topic: topics.find(({ id }) => id === mark.topicId), partition: mark.partition, mark }));
+      : marks
+          .filter(isDue)
+          .map((mark) => ({ topic: topics.find(({ id }) => id === mark.topicId), partition: mark.partition, mark }));
   for (const { topic, partition, mark } of work) {
     if (!mayGoOn(run, clock)) return { ...total, left: true };
     if (topic !== undefined) {
@@ -36,21 +38,13 @@ export async function merge(parts: JobParts, run: JobRun): Promise<MergeReport> 
         continue;
       }
     }
-    if (mark !== undefined && run.dryRun !== true) await settle(parts, mark);
+    if (mark === undefined || run.dryRun === true) continue;
+    await settleMark(storage.table, mark, topic !== undefined && isCompacted(topic.configs) ? "merged" : "all");
   }
   return total;
 }
 
-async function readMarks({ storage }: JobParts): Promise<Tidy[]> {
-  const shards = await Promise.all(Array.from({ length: WORK_SHARDS }, (_, shard) => storage.table.range(tidyShard(shard))));
-  return shards.flat().map(decodeTidy);
-}
-
-async function settle({ storage }: JobParts, mark: Tidy): Promise<void> {
-  try {
-    await storage.table.write(mergerIsDone(mark));
-  } catch (error) {
-    // A segment was put meanwhile.
-    if (!isRefusal(error)) throw error;
-  }
+/** A mark that both have seen is taken away by a look of the merger. */
+function isDue(mark: Tidy): boolean {
+  return mark.merged !== mark.counter || isSettled(mark);
 }

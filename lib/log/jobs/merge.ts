@@ -12,16 +12,17 @@
  * then the whole one, for its key is its last offset. Retention may delete the item of the last one below the log start
  * meanwhile: all of the whole is below it then too. Two mergers at once: one of them is refused.
  */
-import type { Bucket, Write } from "../../ports/index.ts";
-import { configNumber, configOf } from "../config.ts";
+import type { Bucket } from "../../ports/index.ts";
+import { configNumber, configOf, isCompacted } from "../config.ts";
+import { cleanKey, decodeClean } from "../items/clean.ts";
 import { decodeHead, headKey, partitionKey } from "../items/head.ts";
-import { decodeSegment, isSegment, type Segment, segmentKey, segmentObject } from "../items/segment.ts";
+import { decodeSegment, type Segment, segmentObject } from "../items/segment.ts";
 import { IndexBuilder } from "../items/segment-index.ts";
 import { isRefusal } from "../storage-errors.ts";
 import type { Topic } from "../types.ts";
 import { type JobParts, type JobReport, type JobRun, mayGoOn } from "./job.ts";
 import { type MergePolicy, planMerge } from "./plan-merge.ts";
-import { objectId, SWAPPED_MOST, swapIn } from "./swap.ts";
+import { objectId, replaceSegments, SWAPPED_MOST } from "./swap.ts";
 
 /** The newest segments are looked at: older ones were when they were new. By hand all are. */
 const NEWEST = 64;
@@ -64,7 +65,8 @@ export async function mergePartition(parts: JobParts, topic: Topic, partition: n
     .map(({ key, item: one }) => decodeSegment(key, one))
     .reverse()
     .filter(({ last }) => last >= start);
-  const policy = mergePolicy(topic, 0);
+  const clean = isCompacted(topic.configs) ? await storage.table.get(cleanKey(topic.id, partition)) : undefined;
+  const policy = mergePolicy(topic, clean === undefined ? 0 : decodeClean(clean).firstDirty);
   for (;;) {
     const plan = planMerge(segments, policy, SWAPPED_MOST);
     if (plan === undefined) return report;
@@ -110,13 +112,7 @@ async function mergeOne(
     );
     return undefined;
   }
-  const others = sources
-    .slice(0, -1)
-    .map((source): Write => ({ op: "delete", key: segmentKey(topic.id, partition, source.last), when: [isSegment(source)] }));
-  const swap = { segment: whole, when: isSegment(sources.at(-1) as Segment), rolls: false, others };
-  if (!(await swapIn(parts, topic.id, partition, swap))) return undefined;
-  await bucket.delete(objects);
-  return whole;
+  return (await replaceSegments(parts, topic.id, partition, sources, whole)) ? whole : undefined;
 }
 
 /** The segment that these make, one after the other. */

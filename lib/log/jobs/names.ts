@@ -1,4 +1,4 @@
 /** The jobs behind the writers, by name. */
-export const JOB_NAMES = ["roll", "merge", "retain", "sweep"] as const;
+export const JOB_NAMES = ["roll", "merge", "compact", "retain", "sweep"] as const;
 
 export type JobName = (typeof JOB_NAMES)[number];

@@ -23,7 +23,7 @@ export interface MergePolicy {
 
 const FAN_IN = 8;
 /** Kafka's tools take offsets of a file as 31 bits above its base. */
-const OFFSETS_MOST = 2 ** 31 - 1;
+export const OFFSETS_MOST = 2 ** 31 - 1;
 
 /** Which of the segments, in their order, are next; undefined when none. At most `countMost` of them. */
 export function planMerge(

@@ -6,7 +6,7 @@
 import type { Check, Condition, Table, Write } from "../../ports/index.ts";
 import { StorageError } from "../../ports/index.ts";
 import { belowFence, decodeFence, fenceKey, openFence, rollPastFence } from "../items/fence.ts";
-import { encodeSegment, type Segment, segmentKey, segmentObject } from "../items/segment.ts";
+import { encodeSegment, isSegment, type Segment, segmentKey, segmentObject } from "../items/segment.ts";
 import { isRefusal } from "../storage-errors.ts";
 import type { JobParts } from "./job.ts";
 
@@ -57,4 +57,24 @@ export async function swapIn({ storage }: JobParts, topicId: string, partition: 
     if (!isRefusal(error)) throw error;
     return false;
   }
+}
+
+/**
+ * Puts a segment in the place of those that it was made of, on condition that each is still the one that was read, and then
+ * deletes their objects. False when it was refused. A crash in between leaves objects that no index names.
+ */
+export async function replaceSegments(
+  parts: JobParts,
+  topicId: string,
+  partition: number,
+  sources: readonly Segment[],
+  segment: Segment,
+): Promise<boolean> {
+  const others = sources
+    .slice(0, -1)
+    .map((source): Write => ({ op: "delete", key: segmentKey(topicId, partition, source.last), when: [isSegment(source)] }));
+  const swap = { segment, when: isSegment(sources.at(-1) as Segment), rolls: false, others };
+  if (!(await swapIn(parts, topicId, partition, swap))) return false;
+  await parts.storage.bucket.delete(sources.map((source) => segmentObject(topicId, partition, source)));
+  return true;
 }

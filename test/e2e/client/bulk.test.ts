@@ -63,6 +63,7 @@ beforeEach(async () => {
     ...plain,
     bucket: {
       put: (key, body, options) => bucket.put(key, body, options),
+      putStream: (key, pieces) => bucket.putStream(key, pieces),
       get: (key, slice) => bucket.get(key, slice),
       delete: (keys) => bucket.delete(keys),
       list: (prefix, options) => bucket.list(prefix, options),
