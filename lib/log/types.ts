@@ -92,8 +92,8 @@ export interface ReadRequest {
 
 export interface ReadResult {
   /**
-   * Whole record batches with their offsets in them, in order and without a gap; the first may begin below the
-   * offset asked for (as in Kafka: the reader skips). Each array holds one or more batches. The caller's to keep.
+   * Whole record batches with their offsets in them, in order and without a gap, save what was compacted away; the first may
+   * begin below the offset asked for (as in Kafka: the reader skips), and one that was compacted may be empty. Each array holds one or more batches. The caller's to keep.
    */
   readonly batches: readonly Uint8Array[];
   readonly sizeBytes: number;
