@@ -23,9 +23,9 @@ describe("the bundle of", () => {
   test.each([
     ["api", 560, 850],
     ["stream", 560, 850],
-    ["roll", 300, 380],
-    ["retain", 300, 380],
-    ["sweep", 300, 380],
+    ["roll", 300, 430],
+    ["retain", 300, 430],
+    ["sweep", 300, 430],
   ])("%s has a cold start read at most %i KB, of %i KB", (name, mostLoadedKb, mostKb) => {
     expect(sizes[name]?.loadedBytes).toBeLessThanOrEqual(mostLoadedKb * KB);
     expect(sizes[name]?.bytes).toBeLessThanOrEqual(mostKb * KB);
