@@ -3,10 +3,12 @@ import { expect } from "vitest";
 import { nodeCodecs } from "../../../lib/kafka/codecs/node.ts";
 import { type CompressionName, encodeBatch } from "../../../lib/kafka/index.ts";
 import { SEAL_POLICY } from "../../../lib/log/append/seal.ts";
+import { decodeSegment, segmentObject } from "../../../lib/log/items/segment.ts";
 import { type CompactParts, compact } from "../../../lib/log/jobs/compact/index.ts";
 import { merge, roll } from "../../../lib/log/jobs/index.ts";
 import type { JobRun } from "../../../lib/log/jobs/job.ts";
 import { ROLL_POLICY } from "../../../lib/log/jobs/plan-roll.ts";
+import { verifySegment } from "../../../lib/log/verify/segment.ts";
 import type { Storage } from "../../../lib/ports/index.ts";
 import { systemDigest } from "../../../lib/storage/system/digest.ts";
 import { systemIds } from "../../../lib/storage/system/ids.ts";
@@ -107,6 +109,18 @@ export class CompactedTopic {
     for (const [i, one] of left.entries()) if (i > 0) expect(one.offset).toBeGreaterThan((left[i - 1] as Written).offset);
     expect(left.filter(({ offset }) => offset >= end)).toEqual(this.written.filter(({ offset }) => offset >= end));
     expect(state(left)).toEqual(state(this.written));
+    await this.#checkSegments();
+  }
+
+  /** Every byte of every segment against its item: CRCs, offsets, the sparse index. */
+  async #checkSegments(): Promise<void> {
+    const { id } = await this.bench.log.topic("t");
+    const { table, bucket } = this.parts.storage;
+    for (const { key, item } of await table.range(`P#${id}#0`, { from: "S#", to: "S#~" })) {
+      const segment = decodeSegment(key, item);
+      const verdict = await verifySegment(bucket, segmentObject(id, 0, segment), segment, true);
+      expect(verdict?.problems).toEqual([]);
+    }
   }
 
   /** Of each key one record below the rolled end, and nothing that was deleted long ago. */

@@ -1,0 +1,76 @@
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { basename, join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { COMPRESSION_NAMES } from "../../lib/kafka/index.ts";
+import { CompactedTopic } from "../unit/log/compact-support.ts";
+import { dumpLogSegments, installKafkaTools, whyNoKafkaTools } from "./kafka-tools.ts";
+
+let folder: string;
+let why: string | undefined;
+let classPath = "";
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "brokerless-segments-"));
+  why = await whyNoKafkaTools();
+  if (why === undefined) classPath = await installKafkaTools();
+}, 600_000);
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+/** The segment files, written as Kafka's tools want them. */
+async function filesOf({ parts }: CompactedTopic): Promise<string[]> {
+  const files: string[] = [];
+  for await (const page of parts.storage.bucket.list("segments/")) {
+    for (const { key } of page) {
+      const file = join(folder, basename(key));
+      await writeFile(file, (await parts.storage.bucket.get(key)) as Uint8Array);
+      files.push(file);
+    }
+  }
+  return files.sort();
+}
+
+/** Offset, key and value of each record, and how many batches were valid or not. */
+function read(dump: string) {
+  const text = (bytes: string | undefined): string | null => (bytes === undefined || bytes === "null" ? null : bytes);
+  const records = [...dump.matchAll(/^\| offset: (\d+) .*?(?: key: (\S+))?(?: payload: (\S+))?$/gm)].map(
+    ([, offset, key, value]) => ({
+      offset: Number(offset),
+      key: text(key),
+      value: text(value),
+    }),
+  );
+  return { records, valid: dump.match(/isvalid: true/g)?.length ?? 0, invalid: dump.match(/isvalid: false/g)?.length ?? 0 };
+}
+
+describe("Kafka's own DumpLogSegments reads", () => {
+  test.for(["rolled", "merged", "compacted"] as const)(
+    "%s segments, every batch valid, every record as it was written",
+    async (kind, { skip }) => {
+      if (why !== undefined) return skip(why);
+      const topic = await CompactedTopic.make({ "min.cleanable.dirty.ratio": "0" });
+      for (let i = 0; i < 64; i++) {
+        const compression = COMPRESSION_NAMES[i % COMPRESSION_NAMES.length];
+        const from = i % 2 === 0 ? undefined : { id: 7 + (i % 3), sequence: 0, epoch: i };
+        await topic.append(
+          [
+            [`k${i % 9}`, `v${i}`],
+            [`longer-than-fifteen-bytes-${i % 4}`, i % 5 === 0 ? null : `w${i}`],
+          ],
+          compression,
+          from,
+        );
+        if (i % 4 === 3) await topic.roll();
+      }
+      if (kind === "merged") await topic.merge();
+      if (kind === "compacted") await topic.compact();
+      const files = await filesOf(topic);
+      expect(files).toHaveLength(kind === "rolled" ? 32 : 1);
+      const { records, valid, invalid } = read(await dumpLogSegments(classPath, files));
+      expect(invalid).toBe(0);
+      expect(valid).toBeGreaterThan(0);
+      expect(records).toEqual(await topic.left());
+      await Promise.all(files.map((file) => rm(file)));
+    },
+  );
+});
