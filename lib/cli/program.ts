@@ -6,6 +6,7 @@ import { addMaintainCommand } from "./commands/maintain.ts";
 import { addProduceCommand } from "./commands/produce.ts";
 import { addReplayCommand } from "./commands/replay.ts";
 import { addServeCommand } from "./commands/serve.ts";
+import { addTokenCommand } from "./commands/token.ts";
 import { addTopicCommand } from "./commands/topic.ts";
 import { addTunnelCommand } from "./commands/tunnel.ts";
 import { addVerifyCommand } from "./commands/verify.ts";
@@ -49,6 +50,7 @@ export async function runCli(argv: readonly string[], io: Io, version: string): 
     );
   addServeCommand(program, context);
   addTopicCommand(program, context);
+  addTokenCommand(program, context);
   addProduceCommand(program, context);
   addConsumeCommand(program, context);
   addReplayCommand(program, context);

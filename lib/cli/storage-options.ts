@@ -1,5 +1,6 @@
 /** Commands that can do without a server: over its data, or over a table and a bucket. `--region` is the server options'. */
 import type { Command } from "commander";
+import { BrokerlessError } from "../base/errors.ts";
 import type { LogApi } from "../log/index.ts";
 import type { JobParts } from "../log/jobs/index.ts";
 import { NO_METRICS } from "../ports/index.ts";
@@ -45,7 +46,10 @@ export async function openNamedStorage(options: StorageOptions, urlGiven: boolea
   const { resolveConfig } = await import("../server/config.ts");
   const ids = systemIds(clock);
   const config = resolveConfig({ flags: { storage: options.data === undefined ? "aws" : "embedded", ...flagsOf(options) } });
-  const storage = await openStorage(config, { clock, ids, metrics: NO_METRICS });
+  const storage = await openStorage(config, { clock, ids, metrics: NO_METRICS }).catch((error: unknown) => {
+    if (options.data === undefined || !(error instanceof BrokerlessError) || error.code !== "unavailable") throw error;
+    throw new BrokerlessError("unavailable", `${error.message}; a server that runs is asked with --url`, { cause: error });
+  });
   const log = createLog({ storage, clock, ids, doorbell: doorbellOf(storage, clock), codecs: nodeCodecs });
   const close = async (): Promise<void> => {
     await log.close();

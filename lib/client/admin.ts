@@ -2,6 +2,7 @@
 import { type Connection, numberIn, strange } from "./connection.ts";
 import type { HttpRequest } from "./http.ts";
 import { askOffset, type OffsetAnswer, type OffsetSpec } from "./offsets.ts";
+import { type CreatedToken, createToken, listTokens, revokeToken, type TokenInfo, type TokenSpec } from "./tokens.ts";
 import { type JobAnswer, type JobOptions, runJob, type VerifyLine, verifyTopic } from "./upkeep.ts";
 
 export interface TopicSpec {
@@ -146,6 +147,21 @@ export class Admin {
     options: { readonly partition?: number | undefined; readonly signal?: AbortSignal } = {},
   ): AsyncIterable<VerifyLine> {
     return verifyTopic(this.#connection, topic, options.partition, options.signal);
+  }
+
+  /** Makes a token; the answer holds it, this once. Needs admin on the cluster, as all about tokens. Throws `invalid_request`. */
+  createToken(spec: TokenSpec): Promise<CreatedToken> {
+    return createToken(this.#connection, spec);
+  }
+
+  /** All tokens, without their secrets; those that expired within 30 days too. */
+  listTokens(): Promise<TokenInfo[]> {
+    return listTokens(this.#connection);
+  }
+
+  /** Refused by the server that answers at once, by others within 30 s. Throws `not_found`. */
+  revokeToken(id: string): Promise<void> {
+    return revokeToken(this.#connection, id);
   }
 
   async #call(method: HttpRequest["method"], path: readonly string[], body?: unknown): Promise<unknown> {

@@ -29,4 +29,5 @@ export type { RecordsBatch } from "./reader/records-batch.ts";
 export type { ReaderOptions, ReadFrom, ReadRecord } from "./reader/types.ts";
 export type { RetryOptions } from "./retry.ts";
 export { type Bytes, json, parseJson, text } from "./text.ts";
+export type { CreatedToken, Grant, TokenInfo, TokenSpec } from "./tokens.ts";
 export type { JobAnswer, JobOptions, VerifyLine } from "./upkeep.ts";

@@ -46,6 +46,31 @@ export function collect(text: string, before: readonly string[] = []): string[] 
   return [...before, text];
 }
 
+const OPERATIONS = ["read", "write", "admin"] as const;
+
+/** What a token allows: `read,write`. */
+export function operations(text: string): (typeof OPERATIONS)[number][] {
+  const asked = text.split(",").map((word) => word.trim());
+  if (asked.every((word) => (OPERATIONS as readonly string[]).includes(word)))
+    return OPERATIONS.filter((operation) => asked.includes(operation));
+  throw new InvalidArgumentError("It must be one or more of read, write, admin, with commas between.");
+}
+
+const UNIT_MS: Readonly<Record<string, number>> = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000, w: 604_800_000 };
+
+/** When something ends, in milliseconds since 1970: `30d` from now, or a time. */
+export function expiry(text: string): number {
+  const [, count, unit] = /^(\d{1,6})([smhdw])$/.exec(text) ?? [];
+  const atMs =
+    unit !== undefined
+      ? Date.now() + Number(count) * (UNIT_MS[unit] as number)
+      : /^\d{4}-\d\d-\d\dT.*(Z|[+-]\d\d:\d\d)$/.test(text)
+        ? Date.parse(text)
+        : Number.NaN;
+  if (atMs > Date.now()) return atMs;
+  throw new InvalidArgumentError("It must be how long, as 90m, 12h or 30d, or a time to come, as 2027-01-31T00:00:00Z.");
+}
+
 export function codec(text: string): CompressionName {
   if ((COMPRESSION_NAMES as readonly string[]).includes(text)) return text as CompressionName;
   throw new InvalidArgumentError(`It must be one of ${COMPRESSION_NAMES.join(", ")}.`);

@@ -119,3 +119,49 @@ test("a token and a prefix in the address go with every request", async () => {
   await new Brokerless({ url: "https://x.test/prefix/", token: "secret", fetch }).admin.health();
   expect(seen).toEqual([["https://x.test/prefix/health", "Bearer secret"]]);
 });
+
+describe("a token", () => {
+  /** Answers every request, and keeps what was sent as credentials. */
+  function listening(token: unknown) {
+    const sent: (string | undefined)[] = [];
+    const client = new Brokerless({
+      url: "http://x.example",
+      token: token as string,
+      fetch: async (_, init) => {
+        sent.push((init.headers as Record<string, string>)["authorization"]);
+        return new Response("{}");
+      },
+    });
+    return { client, sent };
+  }
+
+  test("that is a function is asked for every request", async () => {
+    let n = 0;
+    const { client, sent } = listening(async () => `t${++n}`);
+    await client.admin.health();
+    await client.admin.health();
+    expect(sent).toEqual(["Bearer t1", "Bearer t2"]);
+  });
+
+  test("that cannot be had is an error of the request, and nothing is sent", async () => {
+    const { client, sent } = listening(() => Promise.reject(new Error("vault is sealed")));
+    expect(await errorOf(client.admin.health())).toMatchObject({
+      code: "unauthenticated",
+      outcome: "not_applied",
+      message: "no token for the request: the token function failed: vault is sealed",
+    });
+    expect(sent).toEqual([]);
+  });
+
+  test.each(["secret\n", "sec ret", "", "s\u00e9cret", undefined])(
+    "that no header can carry is not repeated: %j",
+    async (token) => {
+      const { client, sent } = listening(() => token);
+      const error = await errorOf(client.admin.health());
+      expect(error).toMatchObject({ code: "invalid_request", field: "token", outcome: "not_applied" });
+      if (token) expect(error.message).not.toContain(token.trim());
+      expect(sent).toEqual([]);
+      if (token !== undefined) expect(() => listening(token)).toThrow(/printable ASCII/);
+    },
+  );
+});
