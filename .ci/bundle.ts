@@ -13,7 +13,7 @@ import { allOperations } from "../lib/http/routes/index.ts";
 import { describeBeforehand, dropUnusedShapes, standIns } from "./slim.ts";
 
 const ROOT = join(dirname(fileURLToPath(import.meta.url)), "..");
-const FUNCTIONS = ["api", "stream", "roll", "retain", "sweep"];
+const FUNCTIONS = ["api", "stream", "roll", "merge", "compact", "retain", "sweep"];
 const WITH_HTTP: ReadonlySet<string> = new Set(["api", "stream"]);
 export const BUNDLES: string = join(ROOT, "dist/lambda-bundles");
 

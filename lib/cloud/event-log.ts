@@ -15,6 +15,13 @@ import { LogStorage } from "./storage.ts";
 const API_TIMEOUT = Duration.seconds(29);
 const JOBS = [
   { id: "Roll", every: Duration.minutes(1), timeout: Duration.minutes(2), description: "Turns what was appended into segments" },
+  { id: "Merge", every: Duration.minutes(5), timeout: Duration.minutes(5), description: "Makes large segments of small ones" },
+  {
+    id: "Compact",
+    every: Duration.minutes(5),
+    timeout: Duration.minutes(14),
+    description: "Keeps the latest record of each key",
+  },
   { id: "Retain", every: Duration.minutes(5), timeout: Duration.minutes(2), description: "Gives up what retention says" },
   { id: "Sweep", every: Duration.minutes(15), timeout: Duration.minutes(14), description: "Deletes what nothing refers to" },
 ] as const;

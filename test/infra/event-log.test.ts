@@ -93,7 +93,7 @@ describe("the bucket of an event log", () => {
 describe("the functions of an event log", () => {
   test("run on Node 24 and arm64, with a log group of their own that is not kept for ever", () => {
     const functions = prod.all(FUNCTION);
-    expect(functions).toHaveLength(5);
+    expect(functions).toHaveLength(7);
     for (const { properties } of functions) {
       expect(properties).toMatchObject({
         Runtime: "nodejs24.x",
@@ -104,15 +104,15 @@ describe("the functions of an event log", () => {
       expect((properties["LoggingConfig"] as Properties)["LogGroup"]).toBeDefined();
     }
     const groups = prod.all("AWS::Logs::LogGroup");
-    expect(groups).toHaveLength(6);
+    expect(groups).toHaveLength(8);
     for (const { properties } of groups) expect(properties["RetentionInDays"]).toBe(30);
   });
 
   test("have a role each, which no other shares", () => {
     const roles = prod.all(FUNCTION).map(({ properties }) => JSON.stringify(properties["Role"]));
-    expect(new Set(roles).size).toBe(5);
+    expect(new Set(roles).size).toBe(7);
     // And one for each schedule, which may start its function and nothing else.
-    expect(prod.all("AWS::IAM::Role")).toHaveLength(8);
+    expect(prod.all("AWS::IAM::Role")).toHaveLength(12);
     for (const { properties } of prod.all("AWS::IAM::Role")) expect(properties["ManagedPolicyArns"]).toBeUndefined();
   });
 
@@ -136,14 +136,18 @@ describe("the functions of an event log", () => {
       LogApiRole: log,
       LogStreamRole: log,
       LogRollRole: job,
+      LogMergeRole: job,
+      LogCompactRole: job,
       LogRetainRole: job,
       LogSweepRole: [...job, "dynamodb:Scan"].toSorted(),
       LogRollScheduleRole: ["lambda:InvokeFunction"],
+      LogMergeScheduleRole: ["lambda:InvokeFunction"],
+      LogCompactScheduleRole: ["lambda:InvokeFunction"],
       LogRetainScheduleRole: ["lambda:InvokeFunction"],
       LogSweepScheduleRole: ["lambda:InvokeFunction"],
     };
     const policies = prod.all("AWS::IAM::Policy");
-    expect(policies).toHaveLength(8);
+    expect(policies).toHaveLength(12);
     for (const { id, properties } of policies) {
       const actions = statements(properties).flatMap(({ Action }) => list(Action));
       expect(actions.toSorted(), id).toEqual(allowed[id.split("DefaultPolicy")[0] as string]);
@@ -156,7 +160,7 @@ describe("the functions of an event log", () => {
 
   test("are ended before the gateway stops waiting, and the stream as late as Lambda can", () => {
     const timeouts = prod.all(FUNCTION).map(({ properties }) => properties["Timeout"]);
-    expect(timeouts.toSorted()).toEqual([120, 120, 29, 840, 900]);
+    expect(timeouts.toSorted()).toEqual([120, 120, 29, 300, 840, 840, 900]);
   });
 
   test("can be held to a number of calls at once", () => {
@@ -175,11 +179,13 @@ describe("the functions of an event log", () => {
 });
 
 describe("the jobs of an event log", () => {
-  test("are started by schedules: rolling every minute, retention every five, the sweep every fifteen, without repeats", () => {
+  test("are started by schedules: rolling every minute, merging, compaction and retention every five, the sweep every fifteen, without repeats", () => {
     const schedules = prod.all("AWS::Scheduler::Schedule");
     expect(schedules.map(({ properties }) => properties["ScheduleExpression"]).toSorted()).toEqual([
       "rate(1 minute)",
       "rate(15 minutes)",
+      "rate(5 minutes)",
+      "rate(5 minutes)",
       "rate(5 minutes)",
     ]);
     for (const { properties } of schedules)
@@ -281,7 +287,13 @@ describe("the gateway of an event log", () => {
     expect(rest.all("AWS::CloudWatch::Dashboard")).toEqual([]);
     expect(rest.all("AWS::Scheduler::Schedule")).toEqual([]);
     const rates = rest.all("AWS::Events::Rule").map(({ properties }) => properties["ScheduleExpression"]);
-    expect(rates.toSorted()).toEqual(["rate(1 minute)", "rate(15 minutes)", "rate(5 minutes)"]);
+    expect(rates.toSorted()).toEqual([
+      "rate(1 minute)",
+      "rate(15 minutes)",
+      "rate(5 minutes)",
+      "rate(5 minutes)",
+      "rate(5 minutes)",
+    ]);
     expect(rest.one("AWS::ApiGateway::RestApi").properties["BinaryMediaTypes"]).toEqual(["*/*"]);
     for (const { properties } of rest.all("AWS::ApiGateway::Method")) expect(properties["AuthorizationType"]).toBe("AWS_IAM");
     const { properties } = rest.one("AWS::ApiGateway::Stage");
