@@ -3,4 +3,5 @@
  * it does anything for the principal, whom `Tokens` tells it.
  */
 export { ANYONE, allows, authorize, describeRight, type Grant, type Principal, type Right } from "./rights.ts";
-export { Tokens } from "./tokens.ts";
+export { SCRAM_ITERATIONS, SCRAM_MECHANISMS, type ScramMechanism } from "./scram.ts";
+export { type ScramCredential, Tokens } from "./tokens.ts";

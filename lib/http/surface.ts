@@ -1,5 +1,5 @@
 /** What the routes are given: the log, its surroundings, and what the whole surface shares. */
-import type { Tokens } from "../auth/index.ts";
+import type { Principal, Tokens } from "../auth/index.ts";
 import { invariant } from "../base/assert.ts";
 import { type Codecs, defaultPartitioner, type Partitioner } from "../kafka/index.ts";
 import type { JobReport, JobRun } from "../log/jobs/job.ts";
@@ -17,6 +17,8 @@ export type KafkaFrames = (body: Uint8Array, call: KafkaCall, signal: AbortSigna
 export interface KafkaCall {
   /** Where the answers say that the broker is. */
   readonly advertised: { readonly host: string; readonly port: number };
+  /** Who asks. */
+  readonly principal: Principal;
   readonly limits: Limits;
 }
 

@@ -37,14 +37,19 @@ export function isLoopback(host: string): boolean {
  * Who may call at this address: where nothing was said, whoever is on this machine, and from elsewhere those with a token.
  * Throws `invalid_config` where others are to be let in without one and `insecure` does not say that this is wanted.
  */
-export function authFor(address: Address, asked: AuthKind | undefined, insecure: boolean): AuthKind {
+export function authFor(
+  address: Address,
+  asked: AuthKind | undefined,
+  insecure: boolean,
+  field: "http" | "kafka" = "http",
+): AuthKind {
   const auth = asked ?? (insecure || isLoopback(address.host) ? "none" : "token");
-  if (auth === "none") requireLoopback(address, insecure, "http");
+  if (auth === "none") requireLoopback(address, insecure, field);
   return auth;
 }
 
 /** Throws `invalid_config` for an address that others can reach, unless `insecure` says that this is wanted. */
-export function requireLoopback(address: Address, insecure: boolean, field: "http" | "kafka"): void {
+function requireLoopback(address: Address, insecure: boolean, field: "http" | "kafka"): void {
   if (insecure || isLoopback(address.host)) return;
   throw new BrokerlessError(
     "invalid_config",

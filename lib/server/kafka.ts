@@ -14,14 +14,14 @@ import { cannotListen } from "./listen.ts";
 export async function listenKafka(
   address: Address,
   config: ServerConfig,
-  parts: { readonly api: KafkaApi; readonly clock: Clock; readonly metrics: Metrics },
+  parts: { readonly api: KafkaApi; readonly clock: Clock; readonly metrics: Metrics; readonly asks: boolean },
 ): Promise<Listener> {
-  const { api, clock, metrics } = parts;
+  const { api, clock, metrics, asks } = parts;
   const tls = await tlsOf(config);
   try {
     return await listenTcp({
       ...address,
-      service: kafkaService(api, config.advertise),
+      service: kafkaService(api, config.advertise, asks),
       clock,
       metrics,
       tls,

@@ -13,7 +13,7 @@ import { systemIds } from "../storage/system/ids.ts";
 import { createKafkaApi } from "../wire/index.ts";
 import { kafkaBody } from "../wire/service.ts";
 import type { Listener } from "../wire/tcp/listener.ts";
-import { authFor, formatAddress, requireLoopback } from "./address.ts";
+import { authFor, formatAddress } from "./address.ts";
 import { resolveConfig, type ServerConfig } from "./config.ts";
 import { startJobs, upkeepOf } from "./jobs.ts";
 import { listenKafka } from "./kafka.ts";
@@ -40,22 +40,20 @@ interface Ground {
  */
 export async function startServer(options: ServerOptions = {}): Promise<RunningServer> {
   const kind = typeof options.storage === "string" ? options.storage : "embedded";
-  const given: ServerConfig = { ...resolveConfig({}), kafka: undefined, ...withoutUndefined(options), storage: kind };
-  const auth = authFor(given.http, given.auth, given.insecure);
-  if (auth === "token" && options.log !== undefined) {
+  const config: ServerConfig = { ...resolveConfig({}), kafka: undefined, ...withoutUndefined(options), storage: kind };
+  const auth = authFor(config.http, config.auth, config.insecure);
+  // One that asks over HTTP asks Kafka clients too; each asks where others can reach it.
+  const kafkaAsked = config.auth ?? (auth === "token" ? "token" : undefined);
+  const kafkaAuth = config.kafka === undefined ? auth : authFor(config.kafka, kafkaAsked, config.insecure, "kafka");
+  if ((auth === "token" || kafkaAuth === "token") && options.log !== undefined) {
     throw new BrokerlessError("invalid_config", "auth token needs a storage to keep tokens in; a log alone was given", {
       field: "auth",
     });
   }
-  // Kafka clients are not asked for tokens: where tokens are asked for, there is no listener that lets anyone pass by.
-  const config = auth === "token" && !given.insecure ? { ...given, kafka: undefined } : given;
-  if (config.kafka !== undefined) requireLoopback(config.kafka, config.insecure, "kafka");
   const clock = options.clock ?? systemClock;
   const ids = options.ids ?? systemIds(clock);
   const metrics = new ProcessMetrics();
   const say = options.onLine ?? (() => {});
-  if (given.kafka !== undefined && config.kafka === undefined)
-    say("Kafka clients cannot connect: their protocol is not asked for tokens yet, and this server asks everybody (auth token)");
   const ground = await openGround(options, config, clock, ids, metrics, say);
   const stopping = new AbortController();
   const onInternalError = (error: unknown, request: string): void =>
@@ -68,6 +66,7 @@ export async function startServer(options: ServerOptions = {}): Promise<RunningS
       log: ground.log,
       clock,
       metrics,
+      auth: kafkaAuth === "token" && ground.tokens !== undefined ? { tokens: ground.tokens, ids } : undefined,
       settings: { autoCreateTopics, defaultPartitions },
       onInternalError,
     });
@@ -93,7 +92,8 @@ export async function startServer(options: ServerOptions = {}): Promise<RunningS
       onInternalError,
       kafka: kafkaBody(api),
     });
-    if (config.kafka !== undefined) kafka = await listenKafka(config.kafka, config, { api, clock, metrics });
+    if (config.kafka !== undefined)
+      kafka = await listenKafka(config.kafka, config, { api, clock, metrics, asks: kafkaAuth === "token" });
     const { server, port } = await listen({
       address: config.http,
       listener: app.listener,
@@ -176,7 +176,7 @@ function soon(run: () => void): void {
   setImmediate(run);
 }
 
-/** An option that is undefined is one that was not given. */
+/** An option that is undefined is one that was not config. */
 function withoutUndefined(options: ServerOptions): Partial<ServerConfig> {
   return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as Partial<ServerConfig>;
 }

@@ -34,15 +34,15 @@ function bits(...operations: (keyof typeof OPERATION)[]): number {
 }
 
 /** What may be done, as a set of bits (KIP-430). */
-export const TOPIC_OPERATIONS = bits("read", "write", "create", "delete", "alter", "describe", "describeConfigs", "alterConfigs");
-export const CLUSTER_OPERATIONS = bits(
-  "create",
-  "alter",
-  "describe",
-  "clusterAction",
-  "describeConfigs",
-  "alterConfigs",
-  "idempotentWrite",
-);
+export const TOPIC_OPERATIONS = {
+  describe: bits("describe", "describeConfigs"),
+  read: bits("read"),
+  write: bits("write"),
+  admin: bits("create", "delete", "alter", "alterConfigs"),
+} as const;
+export const CLUSTER_OPERATIONS = {
+  describe: bits("describe"),
+  admin: bits("create", "alter", "clusterAction", "describeConfigs", "alterConfigs", "idempotentWrite"),
+} as const;
 /** Nobody asked. */
 export const OPERATIONS_NOT_ASKED = -2_147_483_648;

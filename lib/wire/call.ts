@@ -3,6 +3,7 @@ import type { BrokerlessError } from "../base/errors.ts";
 import type { Api, Decoded, Encodable, Shape, Versions } from "../kafka/protocol/schema.ts";
 import type { LogApi } from "../log/types.ts";
 import type { Clock, Metrics } from "../ports/index.ts";
+import type { ScramParts } from "./sasl/scram.ts";
 import type { TopicIds } from "./topic-ids.ts";
 import type { ConnectionState, KafkaSettings } from "./types.ts";
 
@@ -12,6 +13,7 @@ export interface Surface {
   readonly clock: Clock;
   readonly metrics: Metrics;
   readonly settings: KafkaSettings;
+  readonly auth: ScramParts | undefined;
   readonly topicIds: TopicIds;
   /** The APIs that are answered, as ApiVersions tells them. */
   readonly handlers: readonly Handler[];

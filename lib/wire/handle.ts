@@ -3,6 +3,7 @@ import { BrokerlessError } from "../base/errors.ts";
 import { readRequest, readRequestHeader, writeResponse } from "../kafka/protocol/messages.ts";
 import { type Encodable, has, type Shape } from "../kafka/protocol/schema.ts";
 import { NO_METRICS } from "../ports/index.ts";
+import { checkPrincipal } from "./access.ts";
 import { alterConfigsHandler, incrementalAlterConfigsHandler } from "./api/alter-configs.ts";
 import { answerUnknownVersion, apiVersionsHandler } from "./api/api-versions.ts";
 import { createPartitionsHandler } from "./api/create-partitions.ts";
@@ -20,6 +21,7 @@ import { listOffsetsHandler } from "./api/list-offsets.ts";
 import { metadataHandler } from "./api/metadata.ts";
 import { offsetForLeaderEpochHandler } from "./api/offset-for-leader-epoch.ts";
 import { produceHandler } from "./api/produce.ts";
+import { saslAuthenticateHandler, saslHandshakeHandler } from "./api/sasl.ts";
 import type { Call, Handler, Surface } from "./call.ts";
 import { TopicIds } from "./topic-ids.ts";
 import type { KafkaApi, KafkaParts } from "./types.ts";
@@ -27,6 +29,8 @@ import type { KafkaApi, KafkaParts } from "./types.ts";
 /** Every API that is answered. */
 const HANDLERS: readonly Handler[] = [
   produceHandler,
+  saslHandshakeHandler,
+  saslAuthenticateHandler,
   fetchHandler,
   listOffsetsHandler,
   metadataHandler,
@@ -46,14 +50,18 @@ const HANDLERS: readonly Handler[] = [
   describeTopicPartitionsHandler,
 ];
 
+/** Of the secret that makes up the salts of users that are not there. */
+const PEPPER_BYTES = 32;
+
 export function createKafkaApi(parts: KafkaParts): KafkaApi {
-  const { log, clock, settings, metrics = NO_METRICS, onInternalError = () => {} } = parts;
+  const { log, clock, settings, auth, metrics = NO_METRICS, onInternalError = () => {} } = parts;
   const byKey = new Map(HANDLERS.map((handler) => [handler.api.key, handler]));
   const surface: Surface = {
     log,
     clock,
     metrics,
     settings,
+    auth: auth && { ...auth, pepper: auth.ids.secret(PEPPER_BYTES) },
     topicIds: new TopicIds(log),
     handlers: HANDLERS,
     judge(error, request) {
@@ -75,6 +83,7 @@ export function createKafkaApi(parts: KafkaParts): KafkaApi {
         if (handler === apiVersionsHandler) return answerUnknownVersion(surface, correlationId);
         throw unsupported(`${api.name} is served in versions ${versions[0]} to ${versions[1]}; ${apiVersion} was sent`);
       }
+      await checkPrincipal(apiKey, connection, auth);
       const startedMs = clock.monotonicMs();
       const request = readRequest(api, frame);
       const call: Call = { surface, version: apiVersion, clientId, connection, signal };

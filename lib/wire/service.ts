@@ -1,4 +1,5 @@
 /** Kafka's protocol as the listener and `POST /kafka` want it: a state for each connection, frames to sized answers. */
+import { ANYONE, type Principal } from "../auth/index.ts";
 import { totalBytes } from "../base/bytes.ts";
 import { lengthPrefix } from "./framing.ts";
 import { answerBody, takeInOrder } from "./over-http.ts";
@@ -13,13 +14,18 @@ interface Address {
 /** Of the listener. Fetch takes Kafka's own default at most, and nobody waits longer than the time-outs around us. */
 const LISTENER_LIMITS = { responseBytes: 50 * 1024 * 1024, waitMs: 30_000 };
 
-/** For the listener. `advertised`: where clients are told to go; else the address that each has called. */
-export function kafkaService(api: KafkaApi, advertised: Address | undefined): FrameService<ConnectionState> {
+/**
+ * For the listener. `advertised`: where clients are told to go; else the address that each has called. `asks`: clients say by SASL who they are; else
+ * everybody may do everything.
+ */
+export function kafkaService(api: KafkaApi, advertised: Address | undefined, asks: boolean): FrameService<ConnectionState> {
   return {
-    open: ({ remoteHost, remotePort, localHost, localPort }) =>
+    open: ({ remoteHost, remotePort, localHost, localPort, isEncrypted }) =>
       openConnection({
         advertised: advertised ?? { host: localHost, port: localPort },
         peer: `${remoteHost}:${remotePort}`,
+        isPrivate: isEncrypted || remoteHost === "::1" || remoteHost.startsWith("127."),
+        principal: asks ? undefined : ANYONE,
         limits: LISTENER_LIMITS,
       }),
     take: takeInOrder,
@@ -30,6 +36,7 @@ export function kafkaService(api: KafkaApi, advertised: Address | undefined): Fr
 /** What one call of `POST /kafka` brings. */
 export interface BodyCall {
   readonly advertised: Address;
+  readonly principal: Principal;
   readonly limits: { readonly readBytes: number; readonly waitMs: number };
 }
 
@@ -41,11 +48,17 @@ export function kafkaBody(
     take: takeInOrder,
     answer: (frames: readonly Uint8Array[], state: ConnectionState, signal: AbortSignal) => answerAll(api, frames, state, signal),
   };
-  return (body, { advertised, limits }, signal) =>
+  return (body, { advertised, principal, limits }, signal) =>
     answerBody(
       body,
       service,
-      openConnection({ advertised, peer: "http", limits: { responseBytes: limits.readBytes, waitMs: limits.waitMs } }),
+      openConnection({
+        advertised,
+        peer: "http",
+        principal,
+        isPrivate: true,
+        limits: { responseBytes: limits.readBytes, waitMs: limits.waitMs },
+      }),
       signal,
     );
 }

@@ -1,6 +1,8 @@
 /** What stands between the transports of the Kafka protocol (TCP, `POST /kafka`, tunnel) and what answers it. */
+import type { Principal, Tokens } from "../auth/index.ts";
 import type { LogApi } from "../log/types.ts";
-import type { Clock, Metrics } from "../ports/index.ts";
+import type { Clock, Ids, Metrics } from "../ports/index.ts";
+import type { SaslConversation } from "./sasl/types.ts";
 
 /** One client, for as long as it stays: a TCP connection, or one `POST /kafka`. Made by {@link openConnection}. */
 export interface ConnectionState {
@@ -10,14 +12,22 @@ export interface ConnectionState {
   readonly peer: string;
   /** Of this way here, whatever a client asks for: the records of one answer, and how long a request may wait. */
   readonly limits: { readonly responseBytes: number; readonly waitMs: number };
+  /** Can nobody else read it? TLS, or loopback. */
+  readonly isPrivate: boolean;
+  /** Who asks. Undefined: SASL has not said it yet. */
+  principal: Principal | undefined;
+  /** Of SASL, while it runs. */
+  sasl: SaslConversation | undefined;
   /** What the client calls its software (KIP-511); known after ApiVersions. */
   software: { readonly name: string; readonly version: string } | undefined;
   /** Resolves when what earlier requests append is under way. Of the Produce handler. */
   appendsBegun: Promise<void>;
 }
 
-export function openConnection(about: Pick<ConnectionState, "advertised" | "peer" | "limits">): ConnectionState {
-  return { ...about, software: undefined, appendsBegun: Promise.resolve() };
+export function openConnection(
+  about: Pick<ConnectionState, "advertised" | "peer" | "limits" | "isPrivate" | "principal">,
+): ConnectionState {
+  return { ...about, sasl: undefined, software: undefined, appendsBegun: Promise.resolve() };
 }
 
 export interface KafkaApi {
@@ -31,7 +41,8 @@ export interface KafkaApi {
    *
    * Rejects with a `BrokerlessError` where no answer is possible and the connection is to be closed, as Kafka does:
    * `invalid_request` (the frame is not what it says), `unsupported_version` (an API or version that ApiVersions did not
-   * offer), and what became of a Produce with acks=0 that failed.
+   * offer), `unauthenticated` (nobody has said who asks, or the token is over), and what became of a Produce with acks=0 that
+   * failed.
    *
    * `signal` ends waiting (long polls answer at once with what there is); what was begun is finished.
    */
@@ -45,8 +56,16 @@ export interface KafkaSettings {
   readonly defaultPartitions: number;
 }
 
+/** Where clients are asked who they are. */
+export interface KafkaAuth {
+  readonly tokens: Tokens;
+  readonly ids: Ids;
+}
+
 export interface KafkaParts {
   readonly log: LogApi;
+  /** Without it nobody is asked by this protocol itself: the transport says who asks. */
+  readonly auth?: KafkaAuth | undefined;
   readonly clock: Clock;
   readonly settings: KafkaSettings;
   readonly metrics?: Metrics;

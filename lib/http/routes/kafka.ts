@@ -22,7 +22,8 @@ export function kafkaOperations(): Operation[] {
       path: "/kafka",
       tag: "kafka",
       summary: "Requests of Kafka's protocol, answered in order",
-      access: onCluster("admin"),
+      // Each request in it asks for its own rights.
+      access: onCluster("describe"),
       query: z.strictObject({}),
       headers: { [ADVERTISE]: "host:port that the answers name as the broker's; else the one that was called" },
       body: { [KAFKA_FRAMES]: "binary", [OCTETS]: "binary" },
@@ -38,7 +39,7 @@ export function kafkaOperations(): Operation[] {
 }
 
 async function answerFrames(exchange: Exchange): Promise<Reply> {
-  const { call, surface } = exchange;
+  const { call, surface, principal } = exchange;
   const type = exchange.contentType();
   if (type !== KAFKA_FRAMES && type !== OCTETS) throw unsupportedType(type ?? "missing", [KAFKA_FRAMES, OCTETS]);
   const advertised = advertisedAddress(call.header(ADVERTISE), call.origin);
@@ -47,7 +48,7 @@ async function answerFrames(exchange: Exchange): Promise<Reply> {
     throw new BrokerlessError("invalid_request", "the body is empty; it takes requests of Kafka's protocol", { field: "body" });
   }
   const signal = AbortSignal.any([call.signal(), surface.stopping]);
-  const pieces = await (surface.kafka as KafkaFrames)(body, { advertised, limits: surface.limits }, signal);
+  const pieces = await (surface.kafka as KafkaFrames)(body, { advertised, principal, limits: surface.limits }, signal);
   return {
     status: 200,
     headers: { "content-type": KAFKA_FRAMES, "cache-control": "no-store" },

@@ -4,7 +4,8 @@ import { alterConfigs } from "../../kafka/protocol/api/alter-configs.ts";
 import { incrementalAlterConfigs } from "../../kafka/protocol/api/incremental-alter-configs.ts";
 import type { Decoded } from "../../kafka/protocol/schema.ts";
 import type { ConfigEntry } from "../../log/types.ts";
-import { type Handler, handlerOf, type Surface } from "../call.ts";
+import { may, topicForbidden } from "../access.ts";
+import { type Call, type Handler, handlerOf } from "../call.ts";
 import { RESOURCE } from "../config-words.ts";
 import { type ErrorFields, errorFields, NO_ERROR } from "../errors.ts";
 
@@ -17,28 +18,32 @@ const DELETE = 1;
 const APPEND = 2;
 const SUBTRACT = 3;
 
-export const alterConfigsHandler: Handler = handlerOf(alterConfigs, async ({ resources, validateOnly }, { surface }) => ({
+export const alterConfigsHandler: Handler = handlerOf(alterConfigs, async ({ resources, validateOnly }, call) => ({
   responses: await Promise.all(
-    resources.map((resource) => alter(surface, resource, validateOnly, (entries) => replaced(entries, resource.configs))),
+    resources.map((resource) => alter(call, resource, validateOnly, (entries) => replaced(entries, resource.configs))),
   ),
 }));
 
 export const incrementalAlterConfigsHandler: Handler = handlerOf(
   incrementalAlterConfigs,
-  async ({ resources, validateOnly }, { surface }) => ({
+  async ({ resources, validateOnly }, call) => ({
     responses: await Promise.all(
-      resources.map((resource) => alter(surface, resource, validateOnly, (entries) => stepped(entries, resource.configs))),
+      resources.map((resource) => alter(call, resource, validateOnly, (entries) => stepped(entries, resource.configs))),
     ),
   }),
 );
 
 async function alter(
-  surface: Surface,
+  call: Call,
   { resourceType, resourceName }: Pick<Resource, "resourceType" | "resourceName">,
   validateOnly: boolean,
   changesOf: (entries: readonly ConfigEntry[]) => Changes,
 ): Promise<ErrorFields & { resourceType: number; resourceName: string }> {
+  const { surface } = call;
   try {
+    if (resourceType === RESOURCE.topic && !may(call, "admin", resourceName)) {
+      return { ...topicForbidden("admin", resourceName), resourceType, resourceName };
+    }
     if (resourceType !== RESOURCE.topic) {
       throw new BrokerlessError(
         "invalid_request",

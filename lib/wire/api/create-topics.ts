@@ -2,6 +2,7 @@
 import { createTopics } from "../../kafka/protocol/api/create-topics.ts";
 import { type Decoded, type Encodable, NO_UUID } from "../../kafka/protocol/schema.ts";
 import type { ConfigEntry, Topic, TopicSpec } from "../../log/types.ts";
+import { may, topicForbidden } from "../access.ts";
 import { NODE_ID } from "../broker.ts";
 import { type Handler, handlerOf, type Surface } from "../call.ts";
 import { CONFIG_SOURCE } from "../config-words.ts";
@@ -10,12 +11,13 @@ import { type ErrorFields, errorFields, kafkaError, NO_ERROR } from "../errors.t
 type Asked = Decoded<typeof createTopics.request>["topics"][number];
 type Answer = Encodable<typeof createTopics.response>["topics"][number];
 
-export const createTopicsHandler: Handler = handlerOf(createTopics, async ({ topics, validateOnly }, { surface }) => ({
+export const createTopicsHandler: Handler = handlerOf(createTopics, async ({ topics, validateOnly }, call) => ({
   topics: await Promise.all(
     topics.map(async (asked) => {
+      if (!may(call, "admin", asked.name)) return refused(asked, topicForbidden("admin", asked.name));
       const isTwice = topics.some((other) => other !== asked && other.name === asked.name);
       if (isTwice) return refused(asked, kafkaError("INVALID_REQUEST", `topic "${asked.name}" is in the request twice`));
-      return createOne(surface, asked, validateOnly);
+      return createOne(call.surface, asked, validateOnly);
     }),
   ),
 }));

@@ -1,13 +1,15 @@
 /** DescribeCluster (KIP-700). */
 import { describeCluster } from "../../kafka/protocol/api/describe-cluster.ts";
-import { brokerOf, CLUSTER_OPERATIONS, NODE_ID, OPERATIONS_NOT_ASKED } from "../broker.ts";
+import { clusterOperations } from "../access.ts";
+import { brokerOf, NODE_ID, OPERATIONS_NOT_ASKED } from "../broker.ts";
 import { type Handler, handlerOf } from "../call.ts";
 import { kafkaError, NO_ERROR } from "../errors.ts";
 
 /** Endpoints of brokers; there are none of controllers (KIP-919). */
 const BROKERS = 1;
 
-export const describeClusterHandler: Handler = handlerOf(describeCluster, async (request, { surface, connection }) => {
+export const describeClusterHandler: Handler = handlerOf(describeCluster, async (request, call) => {
+  const { surface, connection } = call;
   const { endpointType, includeClusterAuthorizedOperations } = request;
   const clusterId = await surface.log.clusterId();
   if (endpointType !== BROKERS) {
@@ -24,6 +26,6 @@ export const describeClusterHandler: Handler = handlerOf(describeCluster, async 
     clusterId,
     controllerId: NODE_ID,
     brokers: [{ ...broker, brokerId: nodeId, isFenced: false }],
-    clusterAuthorizedOperations: includeClusterAuthorizedOperations ? CLUSTER_OPERATIONS : OPERATIONS_NOT_ASKED,
+    clusterAuthorizedOperations: includeClusterAuthorizedOperations ? clusterOperations(call) : OPERATIONS_NOT_ASKED,
   };
 });

@@ -3,6 +3,7 @@ import { BrokerlessError } from "../../base/errors.ts";
 import { describeConfigs } from "../../kafka/protocol/api/describe-configs.ts";
 import type { Decoded, Encodable } from "../../kafka/protocol/schema.ts";
 import type { ConfigEntry } from "../../log/types.ts";
+import { may, topicForbidden } from "../access.ts";
 import { brokerConfigs } from "../broker-configs.ts";
 import { type Call, type Handler, handlerOf } from "../call.ts";
 import { CONFIG_SOURCE, configType, RESOURCE } from "../config-words.ts";
@@ -22,6 +23,9 @@ async function describe(resource: Resource, request: Request, call: Call): Promi
   const { surface } = call;
   try {
     const isTopic = resourceType === RESOURCE.topic;
+    if (isTopic && !may(call, "describe", resourceName)) {
+      return { ...topicForbidden("describe", resourceName), resourceType, resourceName, configs: [] };
+    }
     const entries = isTopic
       ? surface.log.topicConfigs(await surface.log.topic(resourceName))
       : brokerEntries(resourceType, resourceName, call);

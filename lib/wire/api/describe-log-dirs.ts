@@ -2,6 +2,7 @@
 
 import { inParallel } from "../../base/parallel.ts";
 import { describeLogDirs } from "../../kafka/protocol/api/describe-log-dirs.ts";
+import { may } from "../access.ts";
 import { type Handler, handlerOf, type Surface } from "../call.ts";
 import { kafkaCodeOf } from "../errors.ts";
 
@@ -9,9 +10,11 @@ const LOG_DIR = "/storage";
 /** Sizes asked for side by side: each reads a partition's index. */
 const AT_ONCE = 16;
 
-export const describeLogDirsHandler: Handler = handlerOf(describeLogDirs, async ({ topics }, { surface }) => {
+export const describeLogDirsHandler: Handler = handlerOf(describeLogDirs, async ({ topics }, call) => {
+  const { surface } = call;
   try {
-    const asked = topics === null ? await everything(surface) : await existing(surface, topics);
+    const there = topics === null ? await everything(surface) : await existing(surface, topics);
+    const asked = there.filter(({ topic }) => may(call, "describe", topic));
     const sizes = await inParallel(asked, AT_ONCE, ({ topic, partition }) => surface.log.partitionBytes(topic, partition));
     const byTopic = Map.groupBy(
       asked.map((one, i) => ({ ...one, partitionSize: sizes[i] as number })),

@@ -2,8 +2,9 @@
 import { describeTopicPartitions } from "../../kafka/protocol/api/describe-topic-partitions.ts";
 import { type Decoded, type Encodable, NO_UUID } from "../../kafka/protocol/schema.ts";
 import type { Topic } from "../../log/types.ts";
-import { isInternal, LEADER_EPOCH, NODE_ID, NODES, TOPIC_OPERATIONS } from "../broker.ts";
-import { type Handler, handlerOf, type Surface } from "../call.ts";
+import { may, topicForbidden, topicOperations } from "../access.ts";
+import { isInternal, LEADER_EPOCH, NODE_ID, NODES } from "../broker.ts";
+import { type Call, type Handler, handlerOf } from "../call.ts";
 import { kafkaCodeOf } from "../errors.ts";
 
 type Answer = Encodable<typeof describeTopicPartitions.response>;
@@ -12,34 +13,43 @@ type Cursor = Decoded<typeof describeTopicPartitions.request>["cursor"];
 /** Kafka's `max.request.partition.size.limit`. */
 const PARTITIONS_MOST = 2000;
 
-export const describeTopicPartitionsHandler: Handler = handlerOf(describeTopicPartitions, async (request, { surface }) => {
+export const describeTopicPartitionsHandler: Handler = handlerOf(describeTopicPartitions, async (request, call) => {
   const { topics: asked, cursor, responsePartitionLimit } = request;
-  const names = asked.length > 0 ? asked.map(({ name }) => name) : (await surface.log.listTopics()).map(({ name }) => name);
+  const names = asked.length > 0 ? asked.map(({ name }) => name) : await visibleTopics(call);
   const sorted = [...new Set(names)].sort().filter((name) => cursor === null || name >= cursor.topicName);
-  return pageOf(surface, sorted, cursor, Math.min(Math.max(1, responsePartitionLimit), PARTITIONS_MOST));
+  return pageOf(call, sorted, cursor, Math.min(Math.max(1, responsePartitionLimit), PARTITIONS_MOST));
 });
 
-async function pageOf(surface: Surface, names: readonly string[], cursor: Cursor, most: number): Promise<Answer> {
+async function visibleTopics(call: Call): Promise<string[]> {
+  const topics = await call.surface.log.listTopics();
+  return topics.map(({ name }) => name).filter((name) => may(call, "describe", name));
+}
+
+async function pageOf(call: Call, names: readonly string[], cursor: Cursor, most: number): Promise<Answer> {
   const topics: Answer["topics"][number][] = [];
   let left = most;
   for (const topicName of names) {
     const first = cursor?.topicName === topicName ? Math.max(0, cursor.partitionIndex) : 0;
     if (left <= 0) return { topics, nextCursor: { topicName, partitionIndex: first } };
+    if (!may(call, "describe", topicName)) {
+      topics.push({ ...topicForbidden("describe", topicName), name: topicName, topicId: NO_UUID, partitions: [] });
+      continue;
+    }
     try {
-      const topic = await surface.log.topic(topicName);
+      const topic = await call.surface.log.topic(topicName);
       const end = Math.min(topic.partitions, first + left);
-      topics.push(described(topic, first, end));
+      topics.push(described(topic, first, end, topicOperations(call, topicName)));
       left -= Math.max(0, end - first);
       if (end < topic.partitions) return { topics, nextCursor: { topicName, partitionIndex: end } };
     } catch (error) {
-      const errorCode = kafkaCodeOf(surface.judge(error, "DescribeTopicPartitions"));
+      const errorCode = kafkaCodeOf(call.surface.judge(error, "DescribeTopicPartitions"));
       topics.push({ errorCode, name: topicName, topicId: NO_UUID, partitions: [] });
     }
   }
   return { topics, nextCursor: null };
 }
 
-function described({ name, id }: Topic, first: number, end: number): Answer["topics"][number] {
+function described({ name, id }: Topic, first: number, end: number, operations: number): Answer["topics"][number] {
   return {
     errorCode: 0,
     name,
@@ -56,6 +66,6 @@ function described({ name, id }: Topic, first: number, end: number): Answer["top
       lastKnownElr: [],
       offlineReplicas: [],
     })),
-    topicAuthorizedOperations: TOPIC_OPERATIONS,
+    topicAuthorizedOperations: operations,
   };
 }

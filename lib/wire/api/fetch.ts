@@ -8,6 +8,7 @@ import { BrokerlessError } from "../../base/errors.ts";
 import { fetch } from "../../kafka/protocol/api/fetch.ts";
 import type { Decoded, Encodable } from "../../kafka/protocol/schema.ts";
 import type { PartitionRead, ReadResult } from "../../log/types.ts";
+import { may } from "../access.ts";
 import { LEADER_EPOCH } from "../broker.ts";
 import { type Call, type Handler, handlerOf } from "../call.ts";
 import { type ErrorFields, kafkaError } from "../errors.ts";
@@ -20,6 +21,7 @@ type PartitionAnswer = Encodable<typeof fetch.response>["responses"][number]["pa
 
 const BY_ID_FROM = 13;
 const READ_COMMITTED = 1;
+const FORBIDDEN = kafkaError("TOPIC_AUTHORIZATION_FAILED");
 const NO_RECORDS: readonly Uint8Array[] = [];
 
 export const fetchHandler: Handler = handlerOf(fetch, async (request, call) => {
@@ -52,11 +54,15 @@ interface Asked {
   readonly error: ErrorFields | undefined;
 }
 
-async function askedOf({ topic, topicId, partitions }: Topic, { surface, version }: Call): Promise<Asked[]> {
+async function askedOf({ topic, topicId, partitions }: Topic, call: Call): Promise<Asked[]> {
+  const { surface, version } = call;
   const byId = version >= BY_ID_FROM;
   try {
     const named = await topicNameOf(surface, byId, topic, topicId);
-    if ("error" in named) return partitions.map((partition) => ({ partition, name: undefined, error: named.error }));
+    const refused = "error" in named ? named.error : may(call, "read", named.found.topic) ? undefined : FORBIDDEN;
+    if (refused !== undefined || "error" in named) {
+      return partitions.map((partition) => ({ partition, name: undefined, error: refused }));
+    }
     return partitions.map((partition) => {
       const error = refusedPartition(partition);
       return { partition, name: error === undefined ? named.found : undefined, error };

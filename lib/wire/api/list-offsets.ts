@@ -2,8 +2,9 @@
 import { listOffsets } from "../../kafka/protocol/api/list-offsets.ts";
 import type { Decoded, Encodable } from "../../kafka/protocol/schema.ts";
 import type { PartitionInfo } from "../../log/types.ts";
+import { may } from "../access.ts";
 import { LEADER_EPOCH } from "../broker.ts";
-import { type Handler, handlerOf, type Surface } from "../call.ts";
+import { type Call, type Handler, handlerOf, type Surface } from "../call.ts";
 import { type ErrorFields, kafkaCodeOf, kafkaError } from "../errors.ts";
 
 type Asked = Decoded<typeof listOffsets.request>["topics"][number]["partitions"][number];
@@ -17,18 +18,22 @@ const MAX_TIMESTAMP = -3;
 const EARLIEST_LOCAL = -4;
 const LATEST_TIERED = -5;
 
-export const listOffsetsHandler: Handler = handlerOf(listOffsets, async ({ topics }, { surface, version }) => ({
+export const listOffsetsHandler: Handler = handlerOf(listOffsets, async ({ topics }, call) => ({
   topics: await Promise.all(
     topics.map(async ({ name, partitions }) => ({
       name,
-      partitions: await answerTopic(surface, name, partitions, version),
+      partitions: await answerTopic(call, name, partitions),
     })),
   ),
 }));
 
 /** The ends of all partitions in one trip; where one of them is wrong, each by itself. */
-async function answerTopic(surface: Surface, topic: string, partitions: readonly Asked[], version: number): Promise<Answer[]> {
+async function answerTopic(call: Call, topic: string, partitions: readonly Asked[]): Promise<Answer[]> {
+  const { surface, version } = call;
   const { log } = surface;
+  if (!may(call, "describe", topic)) {
+    return partitions.map(({ partitionIndex }) => refused(partitionIndex, kafkaError("TOPIC_AUTHORIZATION_FAILED")));
+  }
   const indexes = partitions.map(({ partitionIndex }) => partitionIndex);
   const infos = await log.partitions(topic, indexes).catch(() => undefined);
   const ends = async (partition: number): Promise<PartitionInfo> => {

@@ -3,16 +3,8 @@ import { BrokerlessError } from "../../base/errors.ts";
 import { metadata } from "../../kafka/protocol/api/metadata.ts";
 import { type Decoded, type Encodable, NO_UUID } from "../../kafka/protocol/schema.ts";
 import type { Topic } from "../../log/types.ts";
-import {
-  brokerOf,
-  CLUSTER_OPERATIONS,
-  isInternal,
-  LEADER_EPOCH,
-  NODE_ID,
-  NODES,
-  OPERATIONS_NOT_ASKED,
-  TOPIC_OPERATIONS,
-} from "../broker.ts";
+import { clusterOperations, may, topicOperations } from "../access.ts";
+import { brokerOf, isInternal, LEADER_EPOCH, NODE_ID, NODES, OPERATIONS_NOT_ASKED } from "../broker.ts";
 import { type Call, type Handler, handlerOf, type Surface } from "../call.ts";
 import { kafkaCodeOf, kafkaError } from "../errors.ts";
 
@@ -27,27 +19,36 @@ export const metadataHandler: Handler = handlerOf(metadata, async (request, call
     clusterId: await surface.log.clusterId(),
     controllerId: NODE_ID,
     topics: await topicsOf(request, call),
-    clusterAuthorizedOperations: request.includeClusterAuthorizedOperations ? CLUSTER_OPERATIONS : OPERATIONS_NOT_ASKED,
+    clusterAuthorizedOperations: request.includeClusterAuthorizedOperations ? clusterOperations(call) : OPERATIONS_NOT_ASKED,
     errorCode: 0,
   };
 });
 
-async function topicsOf(request: Request, { surface, version }: Call): Promise<TopicAnswer[]> {
-  const operations = request.includeTopicAuthorizedOperations ? TOPIC_OPERATIONS : OPERATIONS_NOT_ASKED;
+async function topicsOf(request: Request, call: Call): Promise<TopicAnswer[]> {
+  const { surface, version } = call;
+  const told = (topic: Topic): TopicAnswer =>
+    found(topic, request.includeTopicAuthorizedOperations ? topicOperations(call, topic.name) : OPERATIONS_NOT_ASKED);
   // Version 0 cannot say null: no topics are all topics.
   if (request.topics === null || (version === 0 && request.topics.length === 0)) {
-    return (await surface.log.listTopics()).map((topic) => found(topic, operations));
+    const topics = await surface.log.listTopics();
+    return topics.filter(({ name }) => may(call, "describe", name)).map(told);
   }
   const mayCreate = surface.settings.autoCreateTopics && request.allowAutoTopicCreation;
-  return Promise.all(request.topics.map((asked) => oneTopic(asked, surface, mayCreate, operations)));
+  return Promise.all(request.topics.map((asked) => oneTopic(asked, call, mayCreate, told)));
 }
 
-async function oneTopic(asked: Asked, surface: Surface, mayCreate: boolean, operations: number): Promise<TopicAnswer> {
+async function oneTopic(asked: Asked, call: Call, mayCreate: boolean, told: (topic: Topic) => TopicAnswer): Promise<TopicAnswer> {
   const { name, topicId } = asked;
+  const { surface } = call;
   try {
-    if (name !== null) return found(await topicOrNew(surface, name, mayCreate), operations);
+    if (name !== null) {
+      if (!may(call, "describe", name)) return notFound(asked, kafkaError("TOPIC_AUTHORIZATION_FAILED").errorCode);
+      return told(await topicOrNew(surface, name, mayCreate && may(call, "admin", name)));
+    }
     const topic = await surface.topicIds.topic(topicId);
-    return topic === undefined ? notFound(asked, kafkaError("UNKNOWN_TOPIC_ID").errorCode) : found(topic, operations);
+    if (topic === undefined) return notFound(asked, kafkaError("UNKNOWN_TOPIC_ID").errorCode);
+    if (!may(call, "describe", topic.name)) return notFound(asked, kafkaError("TOPIC_AUTHORIZATION_FAILED").errorCode);
+    return told(topic);
   } catch (error) {
     return notFound(asked, kafkaCodeOf(surface.judge(error, "Metadata")));
   }

@@ -10,6 +10,7 @@ import { BrokerlessError } from "../../base/errors.ts";
 import { produce } from "../../kafka/protocol/api/produce.ts";
 import type { Decoded, Encodable } from "../../kafka/protocol/schema.ts";
 import type { AppendResult } from "../../log/types.ts";
+import { may, topicForbidden } from "../access.ts";
 import { type Call, type Handler, handlerOf, type Surface } from "../call.ts";
 import { type ErrorFields, kafkaError } from "../errors.ts";
 import { type NamedOrNot, partitionError, topicNameOf } from "../topic-names.ts";
@@ -68,11 +69,15 @@ async function append(topicData: readonly TopicData[], call: Call): Promise<Outc
 }
 
 /** Afterwards the log knows the topic, and an append begins before it first waits. */
-async function nameOf({ name, topicId }: TopicData, { surface, version }: Call): Promise<NamedOrNot> {
+async function nameOf({ name, topicId }: TopicData, call: Call): Promise<NamedOrNot> {
+  const { surface, version } = call;
   const byId = version >= BY_ID_FROM;
   try {
     const named = await topicNameOf(surface, byId, name, topicId);
-    if (!byId) await surface.log.topic(name);
+    if ("error" in named) return named;
+    const { topic } = named.found;
+    if (!may(call, "write", topic)) return { error: topicForbidden("write", topic) };
+    if (!byId) await surface.log.topic(topic);
     return named;
   } catch (error) {
     return { error: errorOf(surface, byId, error) };

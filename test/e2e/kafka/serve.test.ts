@@ -135,9 +135,21 @@ test("an address that cannot be had, or that others reach, is refused; the HTTP 
   await expect(startServer({ storage: "memory", http: HTTP, kafka: taken })).rejects.toThrow(
     /cannot listen on 127.0.0.1:\d+: another program listens there already.*--kafka.*off/,
   );
-  await expect(startServer({ storage: "memory", http: HTTP, kafka: { host: "0.0.0.0", port: 0 } })).rejects.toThrow(
+  const open = { host: "0.0.0.0", port: 0 };
+  await expect(startServer({ storage: "memory", http: HTTP, kafka: open, auth: "none" })).rejects.toThrow(
     "can be reached from other machines",
   );
+});
+
+test("an address that others reach asks for tokens, also where the HTTP one does not", async () => {
+  const asking = await startServer({ storage: "memory", http: HTTP, kafka: { host: "0.0.0.0", port: 0 } });
+  expect(asking.auth).toBe("none");
+  const connection = await RawConnection.open(portOf(asking));
+  connection.send(request(3, 1, 1, Buffer.from([255, 255, 255, 255])));
+  await connection.ended();
+  expect(connection.frames).toEqual([]);
+  connection.close();
+  await asking.close();
 });
 
 test("the end of the server ends connections", async () => {

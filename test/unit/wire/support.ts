@@ -1,4 +1,5 @@
 /** The Kafka API over a log over memory, and a client that says one thing at a time. */
+import { ANYONE } from "../../../lib/auth/index.ts";
 import { concatBytes } from "../../../lib/base/bytes.ts";
 import { readResponse, writeRequest } from "../../../lib/kafka/protocol/messages.ts";
 import type { Api, Decoded, Encodable, Shape } from "../../../lib/kafka/protocol/schema.ts";
@@ -32,6 +33,8 @@ export function wireOverMemory(settings: Partial<KafkaParts["settings"]> = {}, p
   const connection = openConnection({
     advertised: { host: "broker.example", port: 9092 },
     peer: "127.0.0.1",
+    principal: ANYONE,
+    isPrivate: true,
     limits: { responseBytes: 50 * 1024 * 1024, waitMs: 30_000 },
   });
   const send = async (frame: Uint8Array, signal?: AbortSignal): Promise<Uint8Array | undefined> => {
