@@ -65,6 +65,19 @@ describe("the bundle of", () => {
     },
   );
 
+  test("api asks for a token where nobody told it whether to", async () => {
+    const program = `
+      const { handler } = await import(${JSON.stringify(join(folder, "api", "index.mjs"))});
+      const event = { version: "2.0", rawPath: "/v3/clusters", requestContext: { http: { method: "GET" } } };
+      const answer = await handler(event, { awsRequestId: "r", getRemainingTimeInMillis: () => 29_000 });
+      console.log(JSON.stringify([answer.statusCode, answer.headers["www-authenticate"]]));`;
+    const settings = { BROKERLESS_TABLE: "t", BROKERLESS_BUCKET: "b", AWS_REGION: "us-east-1" };
+    for (const env of [settings, { ...settings, BROKERLESS_AUTH: "token" }, { ...settings, BROKERLESS_AUTH: "None" }]) {
+      const { stdout } = await run(process.execPath, ["--input-type=module", "-e", program], { env, cwd: folder });
+      expect(JSON.parse(stdout.trim().split("\n").at(-1) as string)).toEqual([401, 'Bearer realm="brokerless"']);
+    }
+  });
+
   test("api names what is not set", async () => {
     const program = `await import(${JSON.stringify(join(folder, "api", "index.mjs"))}).catch((error) => console.log(error.message));`;
     const { stdout } = await run(process.execPath, ["--input-type=module", "-e", program], { env: {}, cwd: folder });
