@@ -1,0 +1,132 @@
+// franz-go: franz HOST:PORT. Ends with an error where something is not as it should be.
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
+)
+
+var broker = os.Args[1]
+
+func must(err error) {
+	if err != nil {
+		panic(err)
+	}
+}
+
+func check(ok bool, what string, values ...any) {
+	if !ok {
+		panic(fmt.Sprintf(what, values...))
+	}
+}
+
+func client(options ...kgo.Opt) *kgo.Client {
+	made, err := kgo.NewClient(append([]kgo.Opt{kgo.SeedBrokers(broker), kgo.AllowAutoTopicCreation()}, options...)...)
+	must(err)
+	return made
+}
+
+func consume(ctx context.Context, topic string, offset int64, count int) []*kgo.Record {
+	at := map[string]map[int32]kgo.Offset{topic: {0: kgo.NewOffset().At(offset)}}
+	reader := client(kgo.ConsumePartitions(at))
+	defer reader.Close()
+	var records []*kgo.Record
+	for len(records) < count {
+		fetches := reader.PollFetches(ctx)
+		must(fetches.Err())
+		records = append(records, fetches.Records()...)
+	}
+	return records
+}
+
+func administersTopics(ctx context.Context) {
+	admin := kadm.NewClient(client())
+	defer admin.Close()
+	hour := "3600000"
+	_, err := admin.CreateTopic(ctx, 3, 1, map[string]*string{"retention.ms": &hour}, "f-managed")
+	must(err)
+	_, err = admin.CreateTopic(ctx, 3, 1, nil, "f-managed")
+	check(err != nil, "it was made twice")
+	grown, err := admin.UpdatePartitions(ctx, 4, "f-managed")
+	must(err)
+	must(grown.Error())
+	topics, err := admin.ListTopics(ctx, "f-managed")
+	must(err)
+	check(len(topics["f-managed"].Partitions) == 4, "%v", topics)
+	configs, err := admin.DescribeTopicConfigs(ctx, "f-managed")
+	must(err)
+	found := false
+	for _, config := range configs[0].Configs {
+		found = found || config.Key == "retention.ms" && *config.Value == hour
+	}
+	check(found, "retention.ms is not what was set")
+	_, err = admin.DeleteTopics(ctx, "f-managed")
+	must(err)
+}
+
+func writesWithEveryCodecAndAcks(ctx context.Context) {
+	codecs := map[string]kgo.CompressionCodec{
+		"none": kgo.NoCompression(), "gzip": kgo.GzipCompression(), "snappy": kgo.SnappyCompression(),
+		"lz4": kgo.Lz4Compression(), "zstd": kgo.ZstdCompression(),
+	}
+	allAcks := map[string]kgo.Acks{"0": kgo.NoAck(), "1": kgo.LeaderAck(), "all": kgo.AllISRAcks()}
+	for codecName, codec := range codecs {
+		for acksName, acks := range allAcks {
+			topic := "f-" + codecName + "-" + acksName
+			producer := client(kgo.ProducerBatchCompression(codec), kgo.RequiredAcks(acks), kgo.DisableIdempotentWrite(),
+				kgo.MaxProduceRequestsInflightPerBroker(1), kgo.RecordPartitioner(kgo.ManualPartitioner()))
+			for i := range 20 {
+				value := []byte(fmt.Sprintf("%0200d", i))
+				producer.Produce(ctx, &kgo.Record{Topic: topic, Key: []byte{byte(i)}, Value: value}, func(_ *kgo.Record, err error) { must(err) })
+			}
+			must(producer.Flush(ctx))
+			producer.Close()
+			for i, record := range consume(ctx, topic, 0, 20) {
+				check(record.Offset == int64(i) && record.Key[0] == byte(i) && string(record.Value) == fmt.Sprintf("%0200d", i), "%s: %v", topic, record)
+			}
+		}
+	}
+}
+
+func idempotentAndOffsets(ctx context.Context) {
+	start := time.UnixMilli(1_700_000_000_000)
+	producer := client(kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.ProducerBatchMaxBytes(1024), kgo.ProducerLinger(0))
+	for i := range 500 {
+		record := &kgo.Record{Topic: "f-once", Value: []byte(fmt.Sprint(i)), Timestamp: start.Add(time.Duration(i) * time.Second)}
+		producer.Produce(ctx, record, func(_ *kgo.Record, err error) { must(err) })
+	}
+	must(producer.Flush(ctx))
+	producer.Close()
+	records := consume(ctx, "f-once", 0, 500)
+	check(len(records) == 500, "%d records", len(records))
+	for i, record := range records {
+		check(string(record.Value) == fmt.Sprint(i), "%v at %d", record, i)
+	}
+	check(consume(ctx, "f-once", 300, 1)[0].Offset == 300, "it began elsewhere")
+	admin := kadm.NewClient(client())
+	defer admin.Close()
+	ends, err := admin.ListEndOffsets(ctx, "f-once")
+	must(err)
+	end, _ := ends.Lookup("f-once", 0)
+	check(end.Offset == 500, "%v", end)
+	after, err := admin.ListOffsetsAfterMilli(ctx, start.UnixMilli()+123_456, "f-once")
+	must(err)
+	found, _ := after.Lookup("f-once", 0)
+	check(found.Offset == 124, "%v", found)
+}
+
+func main() {
+	ctx, cancel := context.WithTimeout(context.Background(), 60*time.Second)
+	defer cancel()
+	administersTopics(ctx)
+	fmt.Println("ok administers_topics")
+	writesWithEveryCodecAndAcks(ctx)
+	fmt.Println("ok writes_with_every_codec_and_acks")
+	idempotentAndOffsets(ctx)
+	fmt.Println("ok idempotent_and_offsets")
+}
