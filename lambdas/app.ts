@@ -12,7 +12,8 @@ import { openGround } from "./storage.ts";
 
 export function openApp(): LambdaParts {
   const { storage, clock, ids, usage, table } = openGround();
-  const log = createLog({ storage, clock, ids, codecs: nodeCodecs, doorbell: pollingDoorbell(clock) });
+  const doorbell = pollingDoorbell(clock);
+  const log = createLog({ storage, clock, ids, codecs: nodeCodecs, doorbell });
   const onInternalError = (error: unknown, request: string): void =>
     line(
       JSON.stringify({ level: "ERROR", message: "internal error", request, stack: error instanceof Error ? error.stack : error }),
@@ -33,7 +34,7 @@ export function openApp(): LambdaParts {
     version: process.env.BROKERLESS_VERSION ?? "0.0.0",
     onInternalError,
     async kafka(body, call, signal) {
-      kafka ??= import("./kafka.ts").then(({ openKafka }) => openKafka({ log, clock, onInternalError }));
+      kafka ??= import("./kafka.ts").then(({ openKafka }) => openKafka({ storage, log, clock, ids, doorbell, onInternalError }));
       return (await kafka)(body, call, signal);
     },
   });

@@ -43,7 +43,7 @@ export interface MemberRef {
 }
 
 export interface OffsetToCommit extends TopicPartition {
-  /** The next offset to be read; 0 or above. */
+  /** The next offset to be read; -1 and -2 are stored too, as by Kafka. */
   readonly offset: number;
   /** -1 or absent: not known. */
   readonly leaderEpoch?: number | undefined;
@@ -113,6 +113,8 @@ export interface JoinRequest {
   readonly protocols: readonly { readonly name: string; readonly metadata: Uint8Array }[];
   /** A new member without an instance id is refused with its id first (JoinGroup v4). */
   readonly requireMemberId: boolean;
+  /** Waits so long at most; 25 s where it is absent or longer. */
+  readonly maxWaitMs?: number | undefined;
   /** The caller is gone: nobody waits for the answer. */
   readonly signal?: AbortSignal | undefined;
 }
@@ -141,6 +143,7 @@ export interface SyncRequest {
   readonly protocol?: string | undefined;
   /** The leader's; of others it is not looked at. */
   readonly assignments: readonly { readonly memberId: string; readonly assignment: Uint8Array }[];
+  readonly maxWaitMs?: number | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 

@@ -34,6 +34,15 @@ const schema = z.strictObject({
     .describe("host:port that Kafka clients are told to go to; else the address that each has called"),
   autoCreateTopics: z.boolean().default(true).describe("topics that Kafka clients ask for are made (auto.create.topics.enable)"),
   defaultPartitions: z.int().min(1).max(10_000).default(1).describe("partitions of topics that are made so (num.partitions)"),
+  groupInitialRebalanceDelayMs: milliseconds
+    .default(0)
+    .describe("how long the first rebalance of a group waits for more members (group.initial.rebalance.delay.ms)"),
+  offsetsRetentionMinutes: z
+    .int()
+    .min(1)
+    .max(10 * 366 * 24 * 60)
+    .default(7 * 24 * 60)
+    .describe("committed offsets are kept so long after their group has no members (offsets.retention.minutes)"),
   data: z.string().min(1).default("./data").describe("the folder that holds the log"),
   storage: z.enum(["embedded", "memory", "aws"]).default("embedded").describe("where the log lives"),
   table: z.string().min(1).optional().describe("with aws: the DynamoDB table"),

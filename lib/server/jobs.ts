@@ -1,6 +1,8 @@
 /** The jobs behind the writers, by the clock of the local server. */
+
+import { expireOffsets } from "../groups/offsets/expire.ts";
 import type { Upkeep } from "../http/surface.ts";
-import { JOB_NAMES, JOBS, type JobName, type JobsParts } from "../log/jobs/index.ts";
+import { JOBS, type Job, type JobsParts } from "../log/jobs/index.ts";
 import type { Metrics } from "../ports/index.ts";
 
 /** A job ends after so long and goes on the next time. */
@@ -15,27 +17,39 @@ export interface ScheduleParts extends JobsParts {
 /** So long a job runs by one request, so that whoever asked hears of it in time. */
 const BY_HAND_MS = 20_000;
 
+const EXPIRE_EVERY_MS = 600_000;
+
+export type Jobs = Readonly<Record<string, Job>>;
+
+/** The log's jobs and the groups'. */
+export function jobsFor({ offsetsRetentionMs }: { readonly offsetsRetentionMs: number }): Jobs {
+  const expire: Job = {
+    everyMs: EXPIRE_EVERY_MS,
+    run: (parts, run) => expireOffsets({ ...parts, retentionMs: offsetsRetentionMs }, run),
+  };
+  return { ...JOBS, expire };
+}
+
 /** The jobs as an operator starts them. */
-export function upkeepOf(parts: JobsParts): Upkeep {
+export function upkeepOf(jobs: Jobs, parts: JobsParts): Upkeep {
   return {
-    jobs: JOB_NAMES,
-    run: (job, how) => JOBS[job as JobName].run(parts, { ...how, untilMs: parts.clock.monotonicMs() + BY_HAND_MS }),
+    jobs: Object.keys(jobs),
+    run: (job, how) => (jobs[job] as Job).run(parts, { ...how, untilMs: parts.clock.monotonicMs() + BY_HAND_MS }),
   };
 }
 
 /** Starts the jobs; the function that it returns stops them and resolves when none is under way. */
-export function startJobs(parts: ScheduleParts): () => Promise<void> {
+export function startJobs(jobs: Jobs, parts: ScheduleParts): () => Promise<void> {
   const stopping = new AbortController();
-  const running = JOB_NAMES.map((name) => again(name, parts, stopping.signal));
+  const running = Object.entries(jobs).map(([name, job]) => again(name, job, parts, stopping.signal));
   return async () => {
     stopping.abort();
     await Promise.all(running);
   };
 }
 
-async function again(name: JobName, parts: ScheduleParts, signal: AbortSignal): Promise<void> {
+async function again(name: string, { everyMs, run }: Job, parts: ScheduleParts, signal: AbortSignal): Promise<void> {
   const { clock, metrics, say } = parts;
-  const { everyMs, run } = JOBS[name];
   for (;;) {
     try {
       await clock.sleep(everyMs, signal);

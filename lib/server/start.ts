@@ -1,6 +1,8 @@
 /** The local server put together: a storage, a log over it, the HTTP surface over that. */
 import { Tokens } from "../auth/index.ts";
 import { BrokerlessError } from "../base/errors.ts";
+import { createGroups } from "../groups/groups.ts";
+import type { GroupsApi } from "../groups/types.ts";
 import { createHttpApp } from "../http/index.ts";
 import type { Upkeep } from "../http/surface.ts";
 import { nodeCodecs } from "../kafka/codecs/node.ts";
@@ -15,7 +17,7 @@ import { kafkaBody } from "../wire/service.ts";
 import type { Listener } from "../wire/tcp/listener.ts";
 import { authFor, formatAddress } from "./address.ts";
 import { resolveConfig, type ServerConfig } from "./config.ts";
-import { startJobs, upkeepOf } from "./jobs.ts";
+import { jobsFor, startJobs, upkeepOf } from "./jobs.ts";
 import { listenKafka } from "./kafka.ts";
 import { listen, stopListening } from "./listen.ts";
 import { ProcessMetrics } from "./metrics.ts";
@@ -26,6 +28,8 @@ import { VERSION } from "./version.ts";
 /** What a server stands on, and how that is let go. */
 interface Ground {
   readonly log: LogApi;
+  /** Undefined over a log that was given: there is no table to keep them in. */
+  readonly groups: GroupsApi | undefined;
   readonly upkeep: Upkeep | undefined;
   /** Undefined over a log that was given: there is no table to keep them in. */
   readonly tokens: Tokens | undefined;
@@ -64,6 +68,7 @@ export async function startServer(options: ServerOptions = {}): Promise<RunningS
     const { autoCreateTopics, defaultPartitions } = config;
     const api = createKafkaApi({
       log: ground.log,
+      groups: ground.groups,
       clock,
       metrics,
       auth: kafkaAuth === "token" && ground.tokens !== undefined ? { tokens: ground.tokens, ids } : undefined,
@@ -144,6 +149,7 @@ async function openGround(
     const { log } = options;
     return {
       log,
+      groups: undefined,
       upkeep: undefined,
       tokens: undefined,
       durability: "as the log that was given keeps it",
@@ -153,12 +159,19 @@ async function openGround(
   }
   const given = typeof options.storage === "object" ? options.storage : undefined;
   const storage = given ?? (await openStorage(config, { clock, ids, metrics }));
-  const log = createLog({ storage, clock, ids, metrics, codecs: nodeCodecs, doorbell: doorbellOf(storage, clock), soon });
-  const jobs = { storage, clock, ids, codecs: nodeCodecs, digest: systemDigest };
-  const stopJobs = config.jobs ? startJobs({ ...jobs, metrics, say }) : async () => {};
+  const doorbell = doorbellOf(storage, clock);
+  const log = createLog({ storage, clock, ids, metrics, codecs: nodeCodecs, doorbell, soon });
+  const groups = createGroups(
+    { storage, log, clock, ids, doorbell, metrics },
+    { initialDelayMs: config.groupInitialRebalanceDelayMs },
+  );
+  const jobParts = { storage, clock, ids, codecs: nodeCodecs, digest: systemDigest };
+  const jobs = jobsFor({ offsetsRetentionMs: config.offsetsRetentionMinutes * 60_000 });
+  const stopJobs = config.jobs ? startJobs(jobs, { ...jobParts, metrics, say }) : async () => {};
   return {
     log,
-    upkeep: upkeepOf(jobs),
+    groups,
+    upkeep: upkeepOf(jobs, jobParts),
     tokens: new Tokens({ table: storage.table, clock, ids }),
     durability: storage.durability,
     // Any key does: what counts is that the storage answers.

@@ -7,7 +7,7 @@ import { BrokerlessError } from "../base/errors.ts";
 import { apiVersions } from "../kafka/protocol/api/api-versions.ts";
 import { saslAuthenticate } from "../kafka/protocol/api/sasl-authenticate.ts";
 import { saslHandshake } from "../kafka/protocol/api/sasl-handshake.ts";
-import { CLUSTER_OPERATIONS, TOPIC_OPERATIONS } from "./broker.ts";
+import { CLUSTER_OPERATIONS, GROUP_OPERATIONS, TOPIC_OPERATIONS } from "./broker.ts";
 import type { Call } from "./call.ts";
 import { type ErrorFields, kafkaError } from "./errors.ts";
 import type { ConnectionState, KafkaAuth } from "./types.ts";
@@ -46,6 +46,18 @@ export function topicOperations(call: Call, topic: string): number {
   let set = 0;
   for (const operation of ["describe", "read", "write", "admin"] as const) {
     if (may(call, operation, topic)) set |= TOPIC_OPERATIONS[operation];
+  }
+  return set;
+}
+
+export function mayGroup({ connection }: Call, operation: Right["operation"], group: string): boolean {
+  return mayAll(connection.principal, { resource: "group", operation, name: group });
+}
+
+export function groupOperations(call: Call, group: string): number {
+  let set = 0;
+  for (const operation of ["describe", "read", "write", "admin"] as const) {
+    if (mayGroup(call, operation, group)) set |= GROUP_OPERATIONS[operation];
   }
   return set;
 }

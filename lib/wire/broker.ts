@@ -44,5 +44,11 @@ export const CLUSTER_OPERATIONS = {
   describe: bits("describe"),
   admin: bits("create", "alter", "clusterAction", "describeConfigs", "alterConfigs", "idempotentWrite"),
 } as const;
+export const GROUP_OPERATIONS = {
+  describe: bits("describe", "describeConfigs"),
+  read: bits("read"),
+  write: 0,
+  admin: bits("delete", "alterConfigs"),
+} as const;
 /** Nobody asked. */
 export const OPERATIONS_NOT_ASKED = -2_147_483_648;

@@ -1,5 +1,6 @@
 /** What the handler of one API is, and what it is given. */
 import type { BrokerlessError } from "../base/errors.ts";
+import type { GroupsApi } from "../groups/types.ts";
 import type { Api, Decoded, Encodable, Shape, Versions } from "../kafka/protocol/schema.ts";
 import type { LogApi } from "../log/types.ts";
 import type { Clock, Metrics } from "../ports/index.ts";
@@ -10,6 +11,8 @@ import type { ConnectionState, KafkaSettings } from "./types.ts";
 /** Shared by all requests of a process. */
 export interface Surface {
   readonly log: LogApi;
+  /** Undefined over a log alone: then the APIs of groups are not offered. */
+  readonly groups: GroupsApi | undefined;
   readonly clock: Clock;
   readonly metrics: Metrics;
   readonly settings: KafkaSettings;

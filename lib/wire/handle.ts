@@ -6,22 +6,35 @@ import { NO_METRICS } from "../ports/index.ts";
 import { checkPrincipal } from "./access.ts";
 import { alterConfigsHandler, incrementalAlterConfigsHandler } from "./api/alter-configs.ts";
 import { answerUnknownVersion, apiVersionsHandler } from "./api/api-versions.ts";
+import { consumerGroupDescribeHandler } from "./api/consumer-group-describe.ts";
+import { consumerGroupHeartbeatHandler } from "./api/consumer-group-heartbeat.ts";
 import { createPartitionsHandler } from "./api/create-partitions.ts";
 import { createTopicsHandler } from "./api/create-topics.ts";
+import { deleteGroupsHandler } from "./api/delete-groups.ts";
 import { deleteRecordsHandler } from "./api/delete-records.ts";
 import { deleteTopicsHandler } from "./api/delete-topics.ts";
 import { describeClusterHandler } from "./api/describe-cluster.ts";
 import { describeConfigsHandler } from "./api/describe-configs.ts";
+import { describeGroupsHandler } from "./api/describe-groups.ts";
 import { describeLogDirsHandler } from "./api/describe-log-dirs.ts";
 import { describeProducersHandler } from "./api/describe-producers.ts";
 import { describeTopicPartitionsHandler } from "./api/describe-topic-partitions.ts";
 import { fetchHandler } from "./api/fetch.ts";
+import { findCoordinatorHandler } from "./api/find-coordinator.ts";
+import { heartbeatHandler } from "./api/heartbeat.ts";
 import { initProducerIdHandler } from "./api/init-producer-id.ts";
+import { joinGroupHandler } from "./api/join-group.ts";
+import { leaveGroupHandler } from "./api/leave-group.ts";
+import { listGroupsHandler } from "./api/list-groups.ts";
 import { listOffsetsHandler } from "./api/list-offsets.ts";
 import { metadataHandler } from "./api/metadata.ts";
+import { offsetCommitHandler } from "./api/offset-commit.ts";
+import { offsetDeleteHandler } from "./api/offset-delete.ts";
+import { offsetFetchHandler } from "./api/offset-fetch.ts";
 import { offsetForLeaderEpochHandler } from "./api/offset-for-leader-epoch.ts";
 import { produceHandler } from "./api/produce.ts";
 import { saslAuthenticateHandler, saslHandshakeHandler } from "./api/sasl.ts";
+import { syncGroupHandler } from "./api/sync-group.ts";
 import type { Call, Handler, Surface } from "./call.ts";
 import { TopicIds } from "./topic-ids.ts";
 import type { KafkaApi, KafkaParts } from "./types.ts";
@@ -50,20 +63,39 @@ const HANDLERS: readonly Handler[] = [
   describeTopicPartitionsHandler,
 ];
 
+/** Those that need groups. */
+const GROUP_HANDLERS: readonly Handler[] = [
+  findCoordinatorHandler,
+  joinGroupHandler,
+  syncGroupHandler,
+  heartbeatHandler,
+  leaveGroupHandler,
+  offsetCommitHandler,
+  offsetFetchHandler,
+  offsetDeleteHandler,
+  describeGroupsHandler,
+  listGroupsHandler,
+  deleteGroupsHandler,
+  consumerGroupHeartbeatHandler,
+  consumerGroupDescribeHandler,
+];
+
 /** Of the secret that makes up the salts of users that are not there. */
 const PEPPER_BYTES = 32;
 
 export function createKafkaApi(parts: KafkaParts): KafkaApi {
-  const { log, clock, settings, auth, metrics = NO_METRICS, onInternalError = () => {} } = parts;
-  const byKey = new Map(HANDLERS.map((handler) => [handler.api.key, handler]));
+  const { log, groups, clock, settings, auth, metrics = NO_METRICS, onInternalError = () => {} } = parts;
+  const handlers = groups === undefined ? HANDLERS : [...HANDLERS, ...GROUP_HANDLERS];
+  const byKey = new Map(handlers.map((handler) => [handler.api.key, handler]));
   const surface: Surface = {
     log,
+    groups,
     clock,
     metrics,
     settings,
     auth: auth && { ...auth, pepper: auth.ids.secret(PEPPER_BYTES) },
     topicIds: new TopicIds(log),
-    handlers: HANDLERS,
+    handlers,
     judge(error, request) {
       if (error instanceof BrokerlessError) return error;
       onInternalError(error, request);

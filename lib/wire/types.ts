@@ -1,5 +1,6 @@
 /** What stands between the transports of the Kafka protocol (TCP, `POST /kafka`, tunnel) and what answers it. */
 import type { Principal, Tokens } from "../auth/index.ts";
+import type { GroupsApi } from "../groups/types.ts";
 import type { LogApi } from "../log/types.ts";
 import type { Clock, Ids, Metrics } from "../ports/index.ts";
 import type { SaslConversation } from "./sasl/types.ts";
@@ -66,6 +67,8 @@ export interface KafkaParts {
   readonly log: LogApi;
   /** Without it nobody is asked by this protocol itself: the transport says who asks. */
   readonly auth?: KafkaAuth | undefined;
+  /** Without it the APIs of groups are not offered. */
+  readonly groups?: GroupsApi | undefined;
   readonly clock: Clock;
   readonly settings: KafkaSettings;
   readonly metrics?: Metrics;

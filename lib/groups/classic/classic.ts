@@ -55,7 +55,7 @@ export class ClassicGroups implements ClassicApi {
 
   async #waitForGeneration(request: JoinRequest, newId: string): Promise<JoinAnswer> {
     const { clock } = this.#parts;
-    const untilMs = clock.monotonicMs() + LONGEST_WAIT_MS;
+    const untilMs = clock.monotonicMs() + Math.min(LONGEST_WAIT_MS, request.maxWaitMs ?? LONGEST_WAIT_MS);
     // Where the request has joined: its id, and the generation that it waits to see the end of.
     let joined: { readonly memberId: string; readonly epoch: number } | undefined;
     for (;;) {
@@ -95,7 +95,7 @@ export class ClassicGroups implements ClassicApi {
     checkGroupName(group);
     const { clock } = this.#parts;
     const ids = await this.#topicIds(request);
-    const untilMs = clock.monotonicMs() + LONGEST_WAIT_MS;
+    const untilMs = clock.monotonicMs() + Math.min(LONGEST_WAIT_MS, request.maxWaitMs ?? LONGEST_WAIT_MS);
     for (;;) {
       const step = await this.#store.change(group, ({ state, nowMs }) => {
         if (state?.type !== "classic") throw unknownMember(group, member.memberId);

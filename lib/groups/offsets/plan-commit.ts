@@ -93,8 +93,9 @@ export function staleEpoch(group: string, member: ConsumerMember, epoch: number)
 
 /** What is wrong with one offset by itself; undefined when nothing is. */
 export function wrongOffset({ topic, partition, offset, metadata }: OffsetToCommit): BrokerlessError | undefined {
-  if (!Number.isSafeInteger(offset) || offset < 0) {
-    return new BrokerlessError("invalid_request", `offset ${offset} of ${topic}-${partition}; it takes a whole number from 0`, {
+  // Kafka takes -1 and -2 too: tools write them to say "from the end" and "from the beginning".
+  if (!Number.isSafeInteger(offset) || offset < -2) {
+    return new BrokerlessError("invalid_request", `offset ${offset} of ${topic}-${partition}; it takes a whole number from -2`, {
       field: "offset",
     });
   }

@@ -10,6 +10,8 @@ import { apiHandler } from "../../../lib/http/lambda/handler.ts";
 import { nodeCodecs } from "../../../lib/kafka/codecs/node.ts";
 import { startServer } from "../../../lib/server/start.ts";
 import type { RunningServer } from "../../../lib/server/types.ts";
+import { memoryStorage } from "../../../lib/storage/memory/index.ts";
+import { pollingDoorbell } from "../../../lib/storage/polling/doorbell.ts";
 import { systemClock } from "../../../lib/storage/system/clock.ts";
 import { systemIds } from "../../../lib/storage/system/ids.ts";
 import { framesOf, lengthPrefix, RESPONSE_BYTES } from "../../../lib/wire/framing.ts";
@@ -166,16 +168,17 @@ test("the end of the server ends connections", async () => {
 test("behind API Gateway: frames in base64, and the answer too", async () => {
   const clock = systemClock;
   const { log } = server;
+  const ids = systemIds(clock);
   const app = createHttpApp({
     log,
     clock,
-    ids: systemIds(clock),
+    ids,
     codecs: nodeCodecs,
     auth: "none",
     outlivesAnswer: false,
     ready: async () => {},
     version: "1",
-    kafka: openKafka({ log, clock }),
+    kafka: openKafka({ storage: memoryStorage({ clock }), log, clock, ids, doorbell: pollingDoorbell(clock) }),
   });
   const handle = apiHandler({ dispatch: app.dispatch, clock, line() {} });
   const frame = request(3, 1, 5, Buffer.from([0, 0, 0, 0]));

@@ -104,7 +104,7 @@ describe("what is wrong with one offset is its own error, and the others are com
       offsets: [
         { topic: "t", partition: 0, offset: 7, metadata: "é".repeat(2048) },
         { topic: "t", partition: 1, offset: 7, metadata: "é".repeat(2049) },
-        { topic: "t", partition: 2, offset: -2 },
+        { topic: "t", partition: 2, offset: -3 },
         { topic: "t", partition: 40, offset: 7 },
         { topic: "none", partition: 0, offset: 7 },
       ],

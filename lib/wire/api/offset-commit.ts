@@ -1,0 +1,66 @@
+/** OffsetCommit: durable when it is answered. */
+import type { BrokerlessError } from "../../base/errors.ts";
+import { offsetCommit } from "../../kafka/protocol/api/offset-commit.ts";
+import type { Decoded } from "../../kafka/protocol/schema.ts";
+import { type Call, type Handler, handlerOf } from "../call.ts";
+import { groupCodeOf, groupsFor, memberOf, topicFor } from "../groups.ts";
+
+type Request = Decoded<typeof offsetCommit.request>;
+
+/** From this version on topics are named by their ids (KIP-848). */
+const BY_ID_FROM = 10;
+
+export const offsetCommitHandler: Handler = handlerOf(offsetCommit, async (request, call) => {
+  const byId = call.version >= BY_ID_FROM;
+  const found = await Promise.all(request.topics.map(({ name, topicId }) => topicFor(call, byId, name, topicId, "read")));
+  const offsets = request.topics.flatMap(({ partitions }, i) => {
+    const one = found[i];
+    return one === undefined || "error" in one
+      ? []
+      : partitions.map((partition) => offsetOf(one.found.topic, partition, request));
+  });
+  const codes = await commit(request, offsets, call);
+  let at = 0;
+  return {
+    topics: request.topics.map(({ name, topicId, partitions }, i) => {
+      const one = found[i];
+      return {
+        name,
+        topicId,
+        partitions: partitions.map(({ partitionIndex }) => ({
+          partitionIndex,
+          errorCode: one !== undefined && "error" in one ? one.error.errorCode : (codes[at++] ?? 0),
+        })),
+      };
+    }),
+  };
+});
+
+function offsetOf(topic: string, one: Request["topics"][number]["partitions"][number], { retentionTimeMs }: Request) {
+  return {
+    topic,
+    partition: one.partitionIndex,
+    offset: one.committedOffset,
+    leaderEpoch: one.committedLeaderEpoch,
+    metadata: one.committedMetadata ?? "",
+    retentionMs: retentionTimeMs < 0 ? undefined : retentionTimeMs,
+  };
+}
+
+/** An error code for each offset. */
+async function commit(request: Request, offsets: ReturnType<typeof offsetOf>[], call: Call): Promise<number[]> {
+  const { groupId: group, memberId, generationIdOrMemberEpoch: epoch, groupInstanceId } = request;
+  const codeOf = (error: BrokerlessError | undefined): number =>
+    error === undefined ? 0 : groupCodeOf(call, error, "OffsetCommit");
+  try {
+    const answers = await groupsFor(call, "read", group).commit({
+      group,
+      member: memberOf(memberId, epoch, groupInstanceId),
+      offsets,
+    });
+    return answers.map(({ error }) => codeOf(error));
+  } catch (error) {
+    const code = groupCodeOf(call, error, "OffsetCommit");
+    return offsets.map(() => code);
+  }
+}

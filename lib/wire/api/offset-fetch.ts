@@ -1,0 +1,92 @@
+/** OffsetFetch: what groups have committed. */
+import type { CommittedOffset } from "../../groups/types.ts";
+import { offsetFetch } from "../../kafka/protocol/api/offset-fetch.ts";
+import type { Decoded } from "../../kafka/protocol/schema.ts";
+import { may } from "../access.ts";
+import { type Call, type Handler, handlerOf } from "../call.ts";
+import { byTopic, groupCodeOf, groupsFor, topicFor } from "../groups.ts";
+
+type Request = Decoded<typeof offsetFetch.request>;
+type Asked = NonNullable<Request["groups"][number]["topics"]>[number];
+
+/** From this version on several groups are asked for, from this one members say who they are, and topics are named by ids. */
+const GROUPS_FROM = 8;
+const BY_ID_FROM = 10;
+const NO_TOPIC_ID = "AAAAAAAAAAAAAAAAAAAAAA";
+
+export const offsetFetchHandler: Handler = handlerOf(offsetFetch, async (request, call) => {
+  if (call.version >= GROUPS_FROM)
+    return { topics: [], groups: await Promise.all(request.groups.map((one) => fetchGroup(one, call))) };
+  const topics = request.topics?.map((one) => ({ ...one, topicId: NO_TOPIC_ID })) ?? null;
+  const answer = await fetchGroup({ groupId: request.groupId, memberId: null, memberEpoch: -1, topics }, call);
+  if (answer.errorCode === 0 || call.version >= 2) return { ...answer, groups: [] };
+  // Version 1 has errors of partitions alone.
+  const refused = (topics ?? []).map(({ name, partitionIndexes }) => ({
+    name,
+    partitions: partitionIndexes.map((partitionIndex) => ({ ...NONE, partitionIndex, errorCode: answer.errorCode })),
+  }));
+  return { topics: refused, groups: [] };
+});
+
+const NONE = { committedOffset: -1, committedLeaderEpoch: -1, metadata: "", errorCode: 0 };
+
+async function fetchGroup({ groupId, memberId, memberEpoch, topics }: Request["groups"][number], call: Call) {
+  try {
+    const member = memberId === null || memberEpoch < 0 ? undefined : { memberId, epoch: memberEpoch };
+    const answered = topics === null ? await fetchAll(groupId, member, call) : await fetchNamed(groupId, member, topics, call);
+    return { groupId, topics: answered, errorCode: 0 };
+  } catch (error) {
+    return { groupId, topics: [], errorCode: groupCodeOf(call, error, "OffsetFetch") };
+  }
+}
+
+type Member = { readonly memberId: string; readonly epoch: number } | undefined;
+
+async function fetchAll(group: string, member: Member, call: Call) {
+  const offsets = (await groupsFor(call, "describe", group).fetchOffsets({ group, member })).filter(({ topic }) =>
+    may(call, "describe", topic),
+  );
+  return Promise.all(
+    [...byTopic(offsets)].map(async ([name, some]) => ({
+      name,
+      topicId: call.version >= BY_ID_FROM ? (await call.surface.log.topic(name)).id : NO_TOPIC_ID,
+      partitions: some.map((one) => partitionOf(one, call)),
+    })),
+  );
+}
+
+async function fetchNamed(group: string, member: Member, topics: readonly Asked[], call: Call) {
+  const found = await Promise.all(
+    topics.map(({ name, topicId }) => topicFor(call, call.version >= BY_ID_FROM, name, topicId, "describe")),
+  );
+  const asked = topics.flatMap(({ partitionIndexes }, i) => {
+    const one = found[i];
+    return one === undefined || "error" in one ? [] : [{ topic: one.found.topic, partitions: [...new Set(partitionIndexes)] }];
+  });
+  const offsets = await groupsFor(call, "describe", group).fetchOffsets({ group, member, topics: asked });
+  const byName = new Map(offsets.map((one) => [`${one.topic}/${one.partition}`, one]));
+  return topics.map(({ name, topicId, partitionIndexes }, i) => {
+    const one = found[i];
+    return {
+      name,
+      topicId,
+      partitions: partitionIndexes.map((partitionIndex) => {
+        if (one === undefined || "error" in one) return { ...NONE, partitionIndex, errorCode: one?.error.errorCode ?? 0 };
+        const offset = byName.get(`${one.found.topic}/${partitionIndex}`);
+        return offset === undefined ? { ...NONE, partitionIndex } : partitionOf(offset, call);
+      }),
+    };
+  });
+}
+
+/** Of a topic or partition that is not there nothing was committed: as Kafka says it. */
+function partitionOf({ partition, offset, leaderEpoch, metadata, error }: CommittedOffset, call: Call) {
+  const missing = error === undefined || error.code === "unknown_topic" || error.code === "unknown_partition";
+  return {
+    partitionIndex: partition,
+    committedOffset: offset,
+    committedLeaderEpoch: leaderEpoch,
+    metadata,
+    errorCode: missing ? 0 : groupCodeOf(call, error, "OffsetFetch"),
+  };
+}
