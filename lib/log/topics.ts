@@ -7,14 +7,23 @@
  * - grow: heads of the new partitions, then the topic's count. Between: heads that the next growth finds and keeps.
  * - delete: in one transaction the topic goes and a tombstone comes, then the heads go. Between: heads that can still
  *   be appended to by a writer that has the old topic in its cache, but that nobody can read; the tombstone says
- *   that they are to go.
+ *   that they are to go, to the sweeper and to whoever makes a topic of this name.
  */
 import { BrokerlessError } from "../base/errors.ts";
 import type { Clock, Ids, KeyedItem, Storage, Write } from "../ports/index.ts";
 import { changedConfigs, checkConfigs } from "./config.ts";
 import { emptyHead, headKey } from "./items/head.ts";
-import { decodeTopic, encodeTombstone, encodeTopic, TOPICS, tombstoneKey, topicKey } from "./items/topic.ts";
-import { isRefusal, storageStep } from "./storage-errors.ts";
+import {
+  DELETED,
+  decodeTombstone,
+  decodeTopic,
+  encodeTombstone,
+  encodeTopic,
+  TOPICS,
+  tombstoneKey,
+  topicKey,
+} from "./items/topic.ts";
+import { fromStorage, isRefusal, storageStep } from "./storage-errors.ts";
 import type { Topic, TopicSpec } from "./types.ts";
 
 const MAX_PARTITIONS = 10_000;
@@ -109,6 +118,7 @@ export class Topics {
     await storageStep(`create topic "${topic.name}"`, async () => {
       if ((await table.get(topicKey(topic.name))) !== undefined) throw topicExists(topic.name);
       if (validateOnly) return;
+      await this.#finishDeletions(topic.name);
       await this.#putHeads(topic, 0);
       try {
         await table.write({ op: "put", key: topicKey(topic.name), item: encodeTopic(topic), when: [{ item: "absent" }] });
@@ -197,7 +207,7 @@ export class Topics {
       });
     } catch (error) {
       if (isRefusal(error)) return undefined;
-      throw error;
+      throw fromStorage(error, `change topic "${before.name}"`);
     }
     return this.#keep(after);
   }
@@ -213,7 +223,17 @@ export class Topics {
     }
   }
 
-  async #deleteHeads(topic: Topic): Promise<void> {
+  /** A deletion that died leaves heads, to which whoever remembers the old topic could append instead of to the new one. */
+  async #finishDeletions(name: string): Promise<void> {
+    for (const { key, item } of await this.#storage.table.range(DELETED)) {
+      const tombstone = decodeTombstone(item);
+      if (tombstone.name === name && tombstone.passes === 0) {
+        await this.#deleteHeads({ id: key.sk, partitions: tombstone.partitions });
+      }
+    }
+  }
+
+  async #deleteHeads(topic: Pick<Topic, "id" | "partitions">): Promise<void> {
     for (let from = 0; from < topic.partitions; from += HEADS_AT_ONCE) {
       const ops: Write[] = [];
       for (let p = from; p < Math.min(from + HEADS_AT_ONCE, topic.partitions); p++)

@@ -1,9 +1,10 @@
 import { beforeEach, describe, expect, test } from "vitest";
 import { emptyHead } from "../../../lib/log/items/head.ts";
 import { packRef } from "../../../lib/log/items/ref.ts";
+import { StorageError } from "../../../lib/ports/index.ts";
 import { itemSizeBytes } from "../../../lib/ports/values.ts";
 import { systemIds } from "../../../lib/storage/system/ids.ts";
-import { type Bench, batchOf, logOverMemory, readAll, START_MS, TestClock } from "./support.ts";
+import { type Bench, batchOf, logOverMemory, readAll, START_MS, TestClock, texts } from "./support.ts";
 
 let bench: Bench;
 
@@ -125,4 +126,34 @@ test("an item that a newer program wrote is refused clearly", async () => {
     code: "unsupported_version",
     message: expect.stringContaining("newer"),
   });
+});
+
+test.each([
+  ["throttled", { code: "throttled", outcome: "not_applied" }],
+  ["unknown", { code: "outcome_unknown", outcome: "unknown" }],
+] as const)("a storage that answers %s to a changed topic is told of in the caller's words", async (kind, expected) => {
+  await bench.log.createTopic({ name: "t" });
+  const { table } = bench.storage;
+  const write = table.write.bind(table);
+  table.write = (op) =>
+    op.op === "put" && op.key.pk === "TOPICS" ? Promise.reject(new StorageError(kind, "simulated")) : write(op);
+  await expect(bench.log.growPartitions("t", 2)).rejects.toMatchObject({ name: "BrokerlessError", ...expected });
+  await expect(bench.log.alterConfigs("t", { "retention.ms": "1" })).rejects.toMatchObject({
+    name: "BrokerlessError",
+    ...expected,
+  });
+});
+
+test("a deletion that died before the heads went is finished before a topic of the same name is made", async () => {
+  await bench.log.createTopic({ name: "t" });
+  const remembers = bench.another();
+  await remembers.topic("t");
+  const { table } = bench.storage;
+  const inOrder = table.inOrder.bind(table);
+  table.inOrder = () => Promise.reject(new StorageError("unavailable", "simulated crash"));
+  await expect(bench.log.deleteTopic("t")).rejects.toMatchObject({ code: "unavailable" });
+  table.inOrder = inOrder;
+  await bench.another().createTopic({ name: "t" });
+  await remembers.append({ topic: "t", partition: 0, batches: batchOf(["new"]) });
+  expect(texts(await readAll(bench.another(), "t"))).toEqual(["new"]);
 });
