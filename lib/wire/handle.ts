@@ -86,7 +86,7 @@ const PEPPER_BYTES = 32;
 export function createKafkaApi(parts: KafkaParts): KafkaApi {
   const { log, groups, clock, settings, auth, metrics = NO_METRICS, onInternalError = () => {} } = parts;
   const handlers = groups === undefined ? HANDLERS : [...HANDLERS, ...GROUP_HANDLERS];
-  const byKey = new Map(handlers.map((handler) => [handler.api.key, handler]));
+  const byKey = new Map(handlers.map((handler) => [handler.api.key, { handler, labels: { api: handler.api.name } }]));
   const surface: Surface = {
     log,
     groups,
@@ -108,8 +108,9 @@ export function createKafkaApi(parts: KafkaParts): KafkaApi {
   return {
     async handle(frame, connection, signal) {
       const { apiKey, apiVersion, correlationId, clientId } = readRequestHeader(frame);
-      const handler = byKey.get(apiKey);
-      if (handler === undefined) throw unsupported(`Kafka API ${apiKey} is not served here`);
+      const served = byKey.get(apiKey);
+      if (served === undefined) throw unsupported(`Kafka API ${apiKey} is not served here`);
+      const { handler, labels } = served;
       const { api, versions } = handler;
       if (!has(versions, apiVersion)) {
         if (handler === apiVersionsHandler) return answerUnknownVersion(surface, correlationId);
@@ -125,7 +126,7 @@ export function createKafkaApi(parts: KafkaParts): KafkaApi {
       } catch (error) {
         throw surface.judge(error, `${api.name} v${apiVersion}`);
       } finally {
-        metrics.observe("kafka_request_ms", clock.monotonicMs() - startedMs, { api: api.name });
+        metrics.observe("kafka_request_ms", clock.monotonicMs() - startedMs, labels);
       }
     },
   };

@@ -11,12 +11,31 @@ const BY_REFERENCE_BYTES = 4096;
 const FIRST_BYTES = 256;
 const MAX_INT16 = 32_767;
 
+/** Most messages are some dozen bytes: they are cut from one array, each its own part of it, which is not given out again. */
+const SLAB_BYTES = 16_384;
+let slab = new Uint8Array(SLAB_BYTES);
+let slabAt = 0;
+
 export class Writer {
   readonly #pieces: Uint8Array[] = [];
   #piecesBytes = 0;
-  #chunk = new Uint8Array(FIRST_BYTES);
-  #from = 0;
-  #at = 0;
+  #chunk: Uint8Array<ArrayBuffer>;
+  #from: number;
+  #at: number;
+  /** What of the chunk is this writer's. */
+  #end: number;
+
+  constructor() {
+    if (slabAt + FIRST_BYTES > SLAB_BYTES) {
+      slab = new Uint8Array(SLAB_BYTES);
+      slabAt = 0;
+    }
+    this.#chunk = slab;
+    this.#from = slabAt;
+    this.#at = slabAt;
+    slabAt += FIRST_BYTES;
+    this.#end = slabAt;
+  }
 
   /** How many bytes were written. */
   get sizeBytes(): number {
@@ -26,9 +45,10 @@ export class Writer {
   /** Makes room for `size` bytes; answers where they go. */
   #take(size: number): number {
     const at = this.#at;
-    if (at + size > this.#chunk.byteLength) {
-      const grown = new Uint8Array(Math.max(this.#chunk.byteLength * 2, at - this.#from + size));
+    if (at + size > this.#end) {
+      const grown = new Uint8Array(Math.max((this.#end - this.#from) * 2, at - this.#from + size, FIRST_BYTES));
       grown.set(this.#chunk.subarray(this.#from, at));
+      this.#end = grown.byteLength;
       this.#at = at - this.#from + size;
       this.#from = 0;
       this.#chunk = grown;
@@ -116,6 +136,9 @@ export class Writer {
   /** Everything written so far. The writer is not to be used after this. */
   finish(): Uint8Array[] {
     this.#cut();
+    // What is left of its part of the slab is the next writer's.
+    if (this.#chunk === slab && slabAt === this.#end) slabAt = this.#at;
+    this.#end = this.#at;
     return this.#pieces;
   }
 }
