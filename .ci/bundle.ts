@@ -66,7 +66,14 @@ export async function bundleLambdas(into: string = BUNDLES): Promise<Record<stri
 }
 
 function openApi(version: string): string {
-  const options = { limits: { ...DEFAULT_LIMITS, ...LIMITS }, version, withMetrics: false, withKafka: true, withTokens: true };
+  const options = {
+    limits: { ...DEFAULT_LIMITS, ...LIMITS },
+    version,
+    withMetrics: false,
+    withKafka: true,
+    withGroups: true,
+    withTokens: true,
+  };
   return JSON.stringify(describeApi(allOperations(options), version));
 }
 

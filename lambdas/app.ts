@@ -1,5 +1,6 @@
 /** What the functions have in common: the log over the deployment's table and bucket, and the HTTP app over the log. */
 import { Tokens } from "../lib/auth/index.ts";
+import type { GroupsApi } from "../lib/groups/types.ts";
 import { createHttpApp } from "../lib/http/index.ts";
 import type { LambdaParts } from "../lib/http/lambda/handler.ts";
 import type { KafkaFrames } from "../lib/http/surface.ts";
@@ -19,6 +20,7 @@ export function openApp(): LambdaParts {
       JSON.stringify({ level: "ERROR", message: "internal error", request, stack: error instanceof Error ? error.stack : error }),
     );
   let kafka: Promise<KafkaFrames> | undefined;
+  let groups: Promise<GroupsApi> | undefined;
   const app = createHttpApp({
     log,
     clock,
@@ -33,6 +35,12 @@ export function openApp(): LambdaParts {
     ready: async () => void (await storageStep("storage", () => storage.table.get({ pk: "META", sk: "cluster" }))),
     version: process.env.BROKERLESS_VERSION ?? "0.0.0",
     onInternalError,
+    groups: () => {
+      groups ??= import("../lib/groups/groups.ts").then(({ createGroups }) =>
+        createGroups({ storage, log, clock, ids, doorbell }),
+      );
+      return groups;
+    },
     async kafka(body, call, signal) {
       kafka ??= import("./kafka.ts").then(({ openKafka }) => openKafka({ storage, log, clock, ids, doorbell, onInternalError }));
       return (await kafka)(body, call, signal);

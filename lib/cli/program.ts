@@ -1,6 +1,7 @@
 /** The command line as a whole: its commands, and how it ends. */
 import { Command } from "commander";
 import { addConsumeCommand } from "./commands/consume.ts";
+import { addGroupCommand } from "./commands/group.ts";
 import { addHealthCommand } from "./commands/health.ts";
 import { addMaintainCommand } from "./commands/maintain.ts";
 import { addProduceCommand } from "./commands/produce.ts";
@@ -53,6 +54,7 @@ export async function runCli(argv: readonly string[], io: Io, version: string): 
   addTokenCommand(program, context);
   addProduceCommand(program, context);
   addConsumeCommand(program, context);
+  addGroupCommand(program, context);
   addReplayCommand(program, context);
   addTunnelCommand(program, context);
   addMaintainCommand(program, context);

@@ -4,6 +4,9 @@ import { portableCodecs } from "../kafka/codecs/portable.ts";
 import type { Codecs } from "../kafka/index.ts";
 import { Admin } from "./admin.ts";
 import { Connection } from "./connection.ts";
+import { Consumer } from "./consumer/consumer.ts";
+import type { ConsumerOptions } from "./consumer/types.ts";
+import { GroupAdmin } from "./group-admin.ts";
 import { createHttp, type Fetch, type HttpOptions } from "./http.ts";
 import { wholeNumber } from "./options.ts";
 import { Producer } from "./producer/producer.ts";
@@ -24,6 +27,7 @@ export interface BrokerlessOptions extends HttpOptions {
 
 export class Brokerless {
   readonly admin: Admin;
+  readonly groups: GroupAdmin;
   readonly #connection: Connection;
 
   /** Connects to nothing yet. Throws `invalid_request` for options that cannot be. */
@@ -35,6 +39,7 @@ export class Brokerless {
     const storageFetch: Fetch = options.storageFetch ?? ((input, init) => globalThis.fetch(input, init));
     this.#connection = new Connection(createHttp(options), codecs, retry, storageFetch);
     this.admin = new Admin(this.#connection);
+    this.groups = new GroupAdmin(this.#connection);
   }
 
   /** Writes records. Close it when done: what waits is sent then. */
@@ -48,6 +53,11 @@ export class Brokerless {
    */
   append(topic: string, partition: number, batches: Uint8Array): Promise<Appended> {
     return appendBatches(this.#connection.http, topic, partition, batches, "all");
+  }
+
+  /** Reads topics as a member of a consumer group: `for await (const batch of consumer)`. */
+  consumer(options: ConsumerOptions): Consumer {
+    return new Consumer(this.#connection, options);
   }
 
   /** Reads records of one topic, from the earliest on where nothing else is said. */

@@ -20,6 +20,16 @@ export {
 } from "../kafka/index.ts";
 export type { Admin, PartitionOffsets, TopicConfig, TopicInfo, TopicSpec } from "./admin.ts";
 export { Brokerless, type BrokerlessOptions } from "./brokerless.ts";
+export type { Consumer } from "./consumer/consumer.ts";
+export type { ConsumerOptions, TopicPartition } from "./consumer/types.ts";
+export type {
+  CommittedOffset,
+  GroupAdmin,
+  GroupDescription,
+  GroupListing,
+  GroupMember,
+  PartitionOutcome,
+} from "./group-admin.ts";
 export type { Fetch } from "./http.ts";
 export type { OffsetAnswer, OffsetSpec } from "./offsets.ts";
 export type { Producer } from "./producer/producer.ts";

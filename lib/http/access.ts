@@ -23,6 +23,11 @@ export function onTopic(operation: Right["operation"], param: string): Access {
   return { right: { resource: "topic", operation }, param };
 }
 
+/** On the group that the path names. */
+export function onGroup(operation: Right["operation"], param: string): Access {
+  return { right: { resource: "group", operation }, param };
+}
+
 /** On one topic at least; the operation asks for each that the request names. */
 export function onAnyTopic(operation: Right["operation"]): Access {
   return { right: { resource: "topic", operation } };

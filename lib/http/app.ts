@@ -29,6 +29,7 @@ export function createHttpApp(parts: HttpAppParts): HttpApp {
     withMetrics: surface.metricsText !== undefined,
     withTokens: parts.tokens !== undefined,
     withKafka: surface.kafka !== undefined,
+    withGroups: surface.groups !== undefined,
     upkeep: parts.upkeep,
   });
   const dispatcher = new Dispatcher(surface, operations);

@@ -19,7 +19,7 @@ export interface OperationSpec<Q extends z.ZodObject> {
   readonly method: Method;
   /** With parameters as in OpenAPI: `/topics/{topic}`. */
   readonly path: string;
-  readonly tag: "clusters" | "topics" | "produce" | "consume" | "events" | "kafka" | "tokens" | "service";
+  readonly tag: "clusters" | "topics" | "produce" | "consume" | "groups" | "events" | "kafka" | "tokens" | "service";
   readonly summary: string;
   /** The right that it needs, asked for before it is called. */
   readonly access: Access;

@@ -1,6 +1,7 @@
 /** What the routes are given: the log, its surroundings, and what the whole surface shares. */
 import type { Principal, Tokens } from "../auth/index.ts";
 import { invariant } from "../base/assert.ts";
+import type { GroupsApi } from "../groups/types.ts";
 import { type Codecs, defaultPartitioner, type Partitioner } from "../kafka/index.ts";
 import type { JobReport, JobRun } from "../log/jobs/job.ts";
 import type { LogApi } from "../log/types.ts";
@@ -52,6 +53,8 @@ export interface SurfaceParts {
   readonly tokens?: Tokens | undefined;
   /** Who may call: `token`: who has one, and as far as it goes; `none`: whoever gets here. Needs `tokens`. */
   readonly auth: AuthKind;
+  /** Consumer groups. Without them there are no such routes. */
+  readonly groups?: (() => Promise<GroupsApi>) | undefined;
   /** Kafka's protocol, for `POST /kafka`. Without it there is no such route. */
   readonly kafka?: KafkaFrames;
   /** Without it there is no route to start jobs by: they run elsewhere. */
@@ -85,6 +88,7 @@ export function createSurface(parts: SurfaceParts): Surface {
     metrics: parts.metrics ?? NO_METRICS,
     metricsText: parts.metricsText,
     kafka: parts.kafka,
+    groups: parts.groups,
     tokens: parts.tokens,
     guard: parts.auth === "token" ? parts.tokens : undefined,
     stopping: parts.stopping ?? new AbortController().signal,

@@ -75,6 +75,7 @@ export async function startServer(options: ServerOptions = {}): Promise<RunningS
       settings: { autoCreateTopics, defaultPartitions },
       onInternalError,
     });
+    const { groups } = ground;
     const hasTokens = auth === "token" && (await ground.tokens?.exist()) === true;
     const app = createHttpApp({
       log: ground.log,
@@ -89,6 +90,7 @@ export async function startServer(options: ServerOptions = {}): Promise<RunningS
       limits: { bodyBytes: config.maxBodyBytes, inFlightBytes: config.maxInFlightBytes },
       outlivesAnswer: true,
       ...(ground.upkeep === undefined ? {} : { upkeep: ground.upkeep }),
+      groups: groups === undefined ? undefined : async () => groups,
       ready: async () => {
         await ground.ready();
       },

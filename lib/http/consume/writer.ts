@@ -67,6 +67,12 @@ export class JsonWriter {
     this.#at += this.#buffer.write(text, this.#at, "latin1");
   }
 
+  /** Text that is JSON already. */
+  raw(json: string): void {
+    this.#reserve(json.length * 3);
+    this.#at += this.#buffer.write(json, this.#at, "utf8");
+  }
+
   /** A JSON string of text. */
   text(value: string): void {
     const json = JSON.stringify(value);

@@ -6,6 +6,7 @@ import type { Upkeep } from "../surface.ts";
 import { clusterOperations } from "./cluster.ts";
 import { configOperations } from "./configs.ts";
 import { consumeOperations } from "./consume.ts";
+import { groupOperations } from "./groups.ts";
 import { kafkaOperations } from "./kafka.ts";
 import { produceOperations } from "./produce.ts";
 import { serviceOperations } from "./service.ts";
@@ -18,17 +19,27 @@ export interface OperationsOptions {
   readonly version: string;
   readonly withMetrics: boolean;
   readonly withKafka: boolean;
+  readonly withGroups: boolean;
   readonly withTokens: boolean;
   readonly upkeep?: Upkeep | undefined;
 }
 
-export function allOperations({ limits, version, withMetrics, withKafka, withTokens, upkeep }: OperationsOptions): Operation[] {
+export function allOperations({
+  limits,
+  version,
+  withMetrics,
+  withKafka,
+  withGroups,
+  withTokens,
+  upkeep,
+}: OperationsOptions): Operation[] {
   const operations: Operation[] = [
     ...produceOperations(limits),
     ...consumeOperations(limits),
     ...clusterOperations(),
     ...topicOperations(),
     ...configOperations(),
+    ...(withGroups ? groupOperations(limits) : []),
     ...(withKafka ? kafkaOperations() : []),
     ...upkeepOperations(upkeep),
     ...(withTokens ? tokenOperations() : []),

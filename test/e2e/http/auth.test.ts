@@ -38,6 +38,7 @@ const OPERATIONS = allOperations({
   version: "0",
   withMetrics: true,
   withKafka: true,
+  withGroups: true,
   withTokens: true,
 });
 
@@ -45,6 +46,7 @@ function pathOf({ path }: Operation, topic: string): string {
   return path
     .replace("{cluster_id}", server.clusterId)
     .replace(/\{topic(_name)?\}/, topic)
+    .replace("{group}", topic)
     .replace(/\{partition(_id)?\}/, "0")
     .replace("{offset}", "0")
     .replace("{name}", "retention.ms")
@@ -67,7 +69,8 @@ describe("who may call", () => {
     async (_, one) => {
       const { access } = one;
       if (access === "open") return;
-      const stranger = await tokenWith([{ resource: "group", prefix: "", operations: ["read", "write", "admin"] }]);
+      const other = access.right.resource === "group" ? "topic" : "group";
+      const stranger = await tokenWith([{ resource: other, prefix: "", operations: ["read", "write", "admin"] }]);
       const { status, body } = await ask(`${server.url}${pathOf(one, "clicks")}`, as(stranger, { method: one.method }));
       // Every token has it; what the call lacks otherwise is told after that.
       if (access.right.resource === "cluster" && access.right.operation === "describe")
@@ -75,7 +78,7 @@ describe("who may call", () => {
       expect([status, body.error_code, body.code, body.outcome]).toEqual([403, 40301, "forbidden", "not_applied"]);
       const { operation, resource } = access.right;
       const words = operation === "describe" ? "read, write or admin" : operation;
-      const on = resource === "cluster" ? "the cluster" : access.param === undefined ? "any topic" : 'topic "clicks"';
+      const on = resource === "cluster" ? "the cluster" : access.param === undefined ? "any topic" : `${resource} "clicks"`;
       expect(body).toEqual({
         error_code: 40301,
         message: `this token lacks ${words} on ${on}`,

@@ -5,8 +5,9 @@
 import { gzipSync } from "node:zlib";
 import fc from "fast-check";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { encodeCursor } from "../../../lib/groups/poll/cursor.ts";
 import { HTTP_ERRORS } from "../../../lib/http/index.ts";
-import { type Answer, ask, batch, createTopic, startTestServer, type TestServer } from "./harness.ts";
+import { type Answer, ask, batch, createTopic, jsonInit, startTestServer, type TestServer } from "./harness.ts";
 
 let server: TestServer;
 let description: Answer;
@@ -22,11 +23,18 @@ afterAll(() => server.close());
 /** Tokens that requests revoke. */
 const tokenIds: string[] = [];
 
-/** The topics that requests are about; some delete them. */
+/** Groups without members, with something committed; some requests join them, some delete them. */
+let groups: string[] = [];
+let made = 0;
+
+/** The topics and groups that requests are about; some delete them. */
 async function restore(): Promise<void> {
   const there = new Set((await server.log.listTopics()).map(({ name }) => name));
   if (!there.has("t")) await createTopic(server, "t", 3);
   if (!there.has("compacted")) await createTopic(server, "compacted", 1, { "cleanup.policy": "compact" });
+  groups = Array.from({ length: 5 }, () => `group-${made++}`);
+  const offsets = [{ topic: "t", partition: 0, offset: 0 }];
+  for (const group of groups) await ask(`${server.url}/v1/groups/${group}/offsets`, jsonInit({ offsets }));
 }
 
 type Schema = Answer;
@@ -91,7 +99,30 @@ const HINTS: Readonly<Record<string, fc.Arbitrary<unknown>>> = {
   // A number to a config, base64 to a header, text to a record.
   value: fc.constantFrom("10000000", "10000000", "10000000", "20000000", null, "?"),
   timestamp: fc.constantFrom(0, 1_700_000_000_000, "2026-01-31T23:59:59Z", null),
+  cursor: fc.constant(undefined).chain(() => fc.constantFrom(...groups.map(cursorOf))),
+  topics: fc.constantFrom(["t"], ["t", "compacted"]),
+  topics_regex: fc.constantFrom(undefined, undefined, undefined, "t.*"),
+  instance_id: fc.constantFrom(undefined, undefined, undefined, "static"),
+  seek: fc.constantFrom([], [], [], [{ topic: "t", partition: 0, offset: "earliest" }]),
+  pause: fc.constantFrom([], [], [], [{ topic: "t", partition: 0 }]),
+  resume: fc.constantFrom([], [], [], [{ topic: "t", partition: 0 }]),
+  partitions: fc.constantFrom([{ topic: "t", partition: 0 }], [{ topic: "t", partition: 9 }]),
+  offsets: fc.constantFrom([{ topic: "t", partition: 0, offset: 0 }], [{ topic: "nowhere", partition: 0, offset: 1 }]),
 };
+
+/** Of one that has not joined yet. */
+function cursorOf(group: string): string {
+  return encodeCursor({
+    group,
+    memberId: "",
+    epoch: 0,
+    instanceId: undefined,
+    topics: ["t"],
+    regex: undefined,
+    reset: "earliest",
+    positions: [],
+  });
+}
 
 function objectOf(schema: Schema): fc.Arbitrary<unknown> {
   const model: Record<string, fc.Arbitrary<unknown>> = {};
@@ -150,7 +181,8 @@ const PATH_WORDS: Readonly<Record<string, readonly string[]>> = {
 function pathOf(template: string): fc.Arbitrary<string> {
   const names = [...template.matchAll(/\{(\w+)\}/g)].map(([, name]) => name as string);
   const values = names.map((name) => {
-    const words = name === "cluster_id" ? [server.clusterId] : name === "token_id" ? tokenIds : PATH_WORDS[name];
+    const words =
+      name === "cluster_id" ? [server.clusterId] : name === "token_id" ? tokenIds : name === "group" ? groups : PATH_WORDS[name];
     const good = fc.constantFrom(...(words ?? ["x"]));
     const bad = fc.oneof(
       fc.constantFrom("-1", "99", "%00", "..", "%2e%2e", "a%2fb", "é", "%", "9".repeat(40)),

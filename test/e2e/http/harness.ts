@@ -1,6 +1,7 @@
 /** A real server over a real log over the memory storage, and the few words that the tests say to it. */
 import { connect } from "node:net";
 import { Tokens } from "../../../lib/auth/index.ts";
+import { createGroups } from "../../../lib/groups/groups.ts";
 import type { HttpApp } from "../../../lib/http/app.ts";
 import { createHttpApp, type Limits } from "../../../lib/http/index.ts";
 import { apiHandler } from "../../../lib/http/lambda/handler.ts";
@@ -53,13 +54,16 @@ export async function startTestServer(options: TestServerOptions = {}): Promise<
   const ids = systemIds(clock);
   const metrics = new ProcessMetrics();
   const storage = memoryStorage({ clock });
+  const doorbell = localDoorbell(clock);
   const tokens = new Tokens({ table: storage.table, clock, ids });
-  const real = createLog({ storage, clock, ids, metrics, codecs: nodeCodecs, doorbell: localDoorbell(clock) });
+  const real = createLog({ storage, clock, ids, metrics, codecs: nodeCodecs, doorbell });
   const log = options.wrap === undefined ? real : options.wrap(real);
   const internalErrors: unknown[] = [];
   const stopping = new AbortController();
+  const groups = createGroups({ storage, log, clock, ids, doorbell }, { initialDelayMs: 0 });
   const app = createHttpApp({
     log,
+    groups: async () => groups,
     clock,
     ids,
     codecs: nodeCodecs,
