@@ -4,6 +4,7 @@
  *
  * An array or a text is refused before it is made when its length says more than the message has left.
  */
+import { invariant } from "../../base/assert.ts";
 import { malformed, Reader } from "./reader.ts";
 import { type Field, fieldOf, has, type ScalarKind, type Shape, type Type } from "./schema.ts";
 import { Writer } from "./writer.ts";
@@ -63,6 +64,10 @@ function checkNull(length: number, isNullable: boolean, reader: Reader): void {
   if (!isNullable) throw malformed(`has null before byte ${reader.at}, where a value must be`);
 }
 
+function checkGiven(value: unknown, isNullable: boolean): void {
+  invariant(value !== null || isNullable, "null is written only where this version of the message has it");
+}
+
 function plainString(isNullable: boolean): Compiled {
   return {
     leastBytes: 2,
@@ -73,6 +78,7 @@ function plainString(isNullable: boolean): Compiled {
       return null;
     },
     write(writer, value) {
+      checkGiven(value, isNullable);
       if (value === null) writer.int16(-1);
       else writer.string(value as string);
     },
@@ -89,6 +95,7 @@ function compactString(isNullable: boolean): Compiled {
       return null;
     },
     write(writer, value) {
+      checkGiven(value, isNullable);
       if (value === null) writer.unsignedVarint(0);
       else writer.compactString(value as string);
     },
@@ -106,6 +113,7 @@ function binary(isNullable: boolean, flexible: boolean): Compiled {
       return null;
     },
     write(writer, value) {
+      checkGiven(value, isNullable);
       const length = value === null ? -1 : value instanceof Uint8Array ? value.byteLength : totalBytes(value as Uint8Array[]);
       if (flexible) writer.unsignedVarint(length + 1);
       else writer.int32(length);
@@ -137,6 +145,7 @@ function arrayOf(element: Compiled, isNullable: boolean, flexible: boolean): Com
       return values;
     },
     write(writer, value) {
+      checkGiven(value, isNullable);
       const values = value as readonly unknown[] | null;
       const count = values === null ? -1 : values.length;
       if (flexible) writer.unsignedVarint(count + 1);

@@ -42,15 +42,16 @@ async function oneTopic(asked: Asked, call: Call, mayCreate: boolean, told: (top
   const { surface } = call;
   try {
     if (name !== null) {
-      if (!may(call, "describe", name)) return notFound(asked, kafkaError("TOPIC_AUTHORIZATION_FAILED").errorCode);
+      if (!may(call, "describe", name)) return notFound(asked, kafkaError("TOPIC_AUTHORIZATION_FAILED").errorCode, call.version);
       return told(await topicOrNew(surface, name, mayCreate && may(call, "admin", name)));
     }
     const topic = await surface.topicIds.topic(topicId);
-    if (topic === undefined) return notFound(asked, kafkaError("UNKNOWN_TOPIC_ID").errorCode);
-    if (!may(call, "describe", topic.name)) return notFound(asked, kafkaError("TOPIC_AUTHORIZATION_FAILED").errorCode);
+    if (topic === undefined) return notFound(asked, kafkaError("UNKNOWN_TOPIC_ID").errorCode, call.version);
+    if (!may(call, "describe", topic.name))
+      return notFound(asked, kafkaError("TOPIC_AUTHORIZATION_FAILED").errorCode, call.version);
     return told(topic);
   } catch (error) {
-    return notFound(asked, kafkaCodeOf(surface.judge(error, "Metadata")));
+    return notFound(asked, kafkaCodeOf(surface.judge(error, "Metadata")), call.version);
   }
 }
 
@@ -92,6 +93,7 @@ function found(topic: Topic, topicAuthorizedOperations: number): TopicAnswer {
   };
 }
 
-function notFound({ name, topicId }: Asked, errorCode: number): TopicAnswer {
-  return { errorCode, name, topicId: name === null ? topicId : NO_UUID, partitions: [] };
+/** Before version 12 an answer has a name, though it was the id that was asked for. */
+function notFound({ name, topicId }: Asked, errorCode: number, version: number): TopicAnswer {
+  return { errorCode, name: version < 12 ? (name ?? "") : name, topicId: name === null ? topicId : NO_UUID, partitions: [] };
 }

@@ -44,7 +44,7 @@ it.each(APIS.map((api) => [api.name, api] as const))("%s answers or refuses what
       }
       expect(internalErrors).toEqual([]);
     }),
-    { numRuns: 25 },
+    { numRuns: 50 },
   );
 });
 

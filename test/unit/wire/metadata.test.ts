@@ -128,6 +128,7 @@ describe("Metadata", () => {
     await log.deleteTopic("a");
     await log.createTopic({ name: "a" });
     expect((await ask(metadata, 12, byId)).topics[0]).toMatchObject({ errorCode: 100, name: null, topicId: id });
+    expect((await ask(metadata, 10, byId)).topics[0]).toMatchObject({ errorCode: 100, name: "", topicId: id });
   });
 
   it("asked twice at once for a new topic, both get it", async () => {
