@@ -28,7 +28,7 @@ export const describeBeforehand: Plugin = {
   setup(build) {
     build.onLoad({ filter: /lib\/http\/openapi\.ts$/ }, () => ({
       contents: `import { readFileSync } from "node:fs";
-        export const describeApi = () => JSON.parse(readFileSync(new URL("./openapi.json", import.meta.url), "utf8"));`,
+        export const describeApi = async () => JSON.parse(readFileSync(new URL("./openapi.json", import.meta.url), "utf8"));`,
       loader: "js",
     }));
     build.onLoad(
@@ -66,6 +66,10 @@ const STAND_INS: readonly { readonly filter: RegExp; readonly contents: string }
     contents: "export class EndpointCache { get() {} set() {} delete() {} getEndpoint() {} }",
   },
 ];
+
+export function hasStandIn(path: string): boolean {
+  return STAND_INS.some(({ filter }) => filter.test(path));
+}
 
 export const standIns: Plugin = {
   name: "stand-ins",

@@ -6,7 +6,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Call, Reply } from "./call.ts";
 import { Dispatcher } from "./dispatch.ts";
 import { NodeCall, sendReply } from "./node.ts";
-import { allOperations } from "./routes/index.ts";
+import { operationsOf } from "./routes/index.ts";
 import { createSurface, type SurfaceParts } from "./surface.ts";
 
 export interface HttpAppParts extends SurfaceParts {
@@ -23,7 +23,7 @@ export interface HttpApp {
 
 export function createHttpApp(parts: HttpAppParts): HttpApp {
   const surface = createSurface(parts);
-  const operations = allOperations({
+  const operations = operationsOf({
     limits: surface.limits,
     version: parts.version,
     withMetrics: surface.metricsText !== undefined,

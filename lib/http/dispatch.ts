@@ -11,6 +11,7 @@ import { Exchange } from "./exchange.ts";
 import { formatCount } from "./limits.ts";
 import type { Operation } from "./operation.ts";
 import { parseQuery } from "./query.ts";
+import type { Family, Operations } from "./routes/index.ts";
 import type { Surface } from "./surface.ts";
 
 type Params = Readonly<Record<string, string>>;
@@ -31,17 +32,15 @@ interface Route {
 
 export class Dispatcher {
   readonly #surface: Surface;
-  readonly #routes: readonly Route[];
   readonly #byMethod = new Map<string, Route[]>();
+  /** Not loaded yet, with what loads them now. */
+  readonly #later = new Map<Family, Promise<void> | undefined>();
   readonly #labels = new Map<string, Readonly<Record<string, string>>>();
 
-  constructor(surface: Surface, operations: readonly Operation[]) {
+  constructor(surface: Surface, { first, later }: Operations) {
     this.#surface = surface;
-    this.#routes = operations.map(compile);
-    for (const route of this.#routes) {
-      const { method } = route.operation;
-      this.#byMethod.set(method, [...(this.#byMethod.get(method) ?? []), route]);
-    }
+    this.#add(first);
+    for (const family of later) this.#later.set(family, undefined);
   }
 
   /** Answers a call. HEAD is a GET whose body the carrier leaves out. */
@@ -50,7 +49,44 @@ export class Dispatcher {
       const params = match(route, call.path);
       if (params !== undefined) return this.#dispatch(route, call, params);
     }
-    return this.#dispatchOther(call);
+    const meant = [...this.#later.keys()].filter(({ under }) => call.path.startsWith(under));
+    return meant.length === 0 ? this.#dispatchOther(call) : this.#routeLater(call, meant);
+  }
+
+  /** Loads the families that a call may be meant for, and answers it. */
+  async #routeLater(call: Call, families: readonly Family[]): Promise<Reply> {
+    const startedMs = this.#surface.clock.monotonicMs();
+    try {
+      await Promise.all(families.map((family) => this.#load(family)));
+    } catch (error) {
+      return this.#finished(call, "other", this.#failure(call, error), startedMs);
+    }
+    return this.route(call);
+  }
+
+  #load(family: Family): Promise<void> {
+    let loading = this.#later.get(family);
+    if (loading === undefined) {
+      loading = family.load().then(
+        (operations) => {
+          this.#add(operations);
+          this.#later.delete(family);
+        },
+        (error: unknown) => {
+          this.#later.set(family, undefined);
+          throw error;
+        },
+      );
+      this.#later.set(family, loading);
+    }
+    return loading;
+  }
+
+  #add(operations: readonly Operation[]): void {
+    for (const operation of operations) {
+      const { method } = operation;
+      this.#byMethod.set(method, [...(this.#byMethod.get(method) ?? []), compile(operation)]);
+    }
   }
 
   async #dispatch({ operation, query, noQuery }: Route, call: Call, params: Params): Promise<Reply> {
@@ -109,7 +145,7 @@ export class Dispatcher {
 
   #methodsOf(path: string): string[] {
     const methods = new Set<string>();
-    for (const { pattern, operation } of this.#routes) {
+    for (const { pattern, operation } of [...this.#byMethod.values()].flat()) {
       if (!pattern.test(path)) continue;
       methods.add(operation.method);
       if (operation.method === "GET") methods.add("HEAD");

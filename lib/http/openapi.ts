@@ -20,9 +20,9 @@ const errorSchema = z.object({
   details: z.record(z.string(), z.unknown()).optional(),
 });
 
-export function describeApi(operations: readonly Operation[], version: string): OpenApiDocument {
+export async function describeApi(operations: () => Promise<readonly Operation[]>, version: string): Promise<OpenApiDocument> {
   const paths: Record<string, Record<string, unknown>> = {};
-  for (const one of operations) {
+  for (const one of await operations()) {
     paths[one.path] ??= {};
     (paths[one.path] as Record<string, unknown>)[one.method.toLowerCase()] = describeOperation(one);
   }

@@ -10,6 +10,11 @@ import { type BundleSize, bundleLambdas } from "../../.ci/bundle.ts";
 const run = promisify(execFile);
 const KB = 1024;
 
+const HOW_TO_SLIM = `A cold start reads too much. \`npm run bundle -- --largest 30\` lists what the most of it is. What few first calls need
+is to be loaded with them: a family of routes goes among the later ones of lib/http/routes/index.ts; other code behind
+\`await import()\`, as in lambdas/app.ts. What is imported by what is there from the start (a helper beside schemas, say) pulls in its whole file.
+What nothing uses is taken out in .ci/slim.ts. The limit stays: it is what callers wait for`;
+
 let folder: string;
 let sizes: Record<string, BundleSize>;
 
@@ -21,15 +26,15 @@ afterAll(() => rm(folder, { recursive: true, force: true }));
 
 describe("the bundle of", () => {
   test.each([
-    ["api", 560, 850],
-    ["stream", 560, 850],
+    ["api", 500, 850],
+    ["stream", 500, 850],
     ["roll", 300, 430],
     ["retain", 300, 430],
     ["sweep", 300, 430],
     ["merge", 300, 430],
     ["compact", 300, 430],
   ])("%s has a cold start read at most %i KB, of %i KB", (name, mostLoadedKb, mostKb) => {
-    expect(sizes[name]?.loadedBytes).toBeLessThanOrEqual(mostLoadedKb * KB);
+    expect(sizes[name]?.loadedBytes, HOW_TO_SLIM).toBeLessThanOrEqual(mostLoadedKb * KB);
     expect(sizes[name]?.bytes).toBeLessThanOrEqual(mostKb * KB);
   });
 
@@ -38,6 +43,9 @@ describe("the bundle of", () => {
       const described = JSON.parse(await readFile(join(folder, name, "openapi.json"), "utf8"));
       expect(described.openapi).toBe("3.1.0");
       expect(Object.keys(described.paths)).toContain("/topics/{topic}/partitions/{partition}/records");
+      // Of families that are loaded later.
+      for (const path of ["/kafka", "/v1/tokens", "/v3/clusters/{cluster_id}/topics"])
+        expect(Object.keys(described.paths)).toContain(path);
     }
   });
 

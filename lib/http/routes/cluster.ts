@@ -1,22 +1,10 @@
-/** The cluster that a `/v3` path names must be ours. */
-import { BrokerlessError } from "../../base/errors.ts";
+/** The one cluster there is, as Confluent's REST API v3 has it. */
 import { onCluster } from "../access.ts";
 import { json } from "../call.ts";
 import type { Exchange } from "../exchange.ts";
 import { type Operation, operation } from "../operation.ts";
+import { ourCluster } from "../our-cluster.ts";
 import { clusterSchema, Links, listOf } from "./resources.ts";
-
-/** Our cluster id. Throws `not_found` when the path names another. */
-export async function ourCluster(exchange: Exchange): Promise<string> {
-  const ours = await exchange.surface.log.clusterId();
-  const asked = exchange.params["cluster_id"];
-  if (asked !== undefined && asked !== ours) {
-    throw new BrokerlessError("not_found", `there is no cluster ${JSON.stringify(asked)} here; this one is ${ours}`, {
-      field: "cluster_id",
-    });
-  }
-  return ours;
-}
 
 export async function linksOf(exchange: Exchange): Promise<Links> {
   const { origin, base } = exchange.call;

@@ -2,8 +2,6 @@
 import * as z from "zod";
 import { onAnyTopic, onTopic } from "../access.ts";
 import { json } from "../call.ts";
-import { EVENT_BATCH_JSON, EVENT_JSON, eventSchema } from "../cloudevents/event.ts";
-import { produceEvents } from "../cloudevents/produce.ts";
 import {
   ATOMIC,
   documentSchema,
@@ -17,15 +15,15 @@ import {
 } from "../json/shapes.ts";
 import type { Limits } from "../limits.ts";
 import { type Operation, operation, type ResponseSpec } from "../operation.ts";
+import { ourCluster } from "../our-cluster.ts";
 import { produceAtomically } from "../produce/atomic.ts";
 import { RAW_BATCHES, V2_BINARY_TYPE, V2_JSON_TYPE } from "../produce/media.ts";
 import { PRODUCE_HEADERS, PRODUCER_HEADERS, produceQuery } from "../produce/options.ts";
 import { produceToPartition } from "../produce/to-partition.ts";
 import { produceToTopic } from "../produce/to-topic.ts";
 import { produceV3, produceV3Batch } from "../produce/v3.ts";
-import { ourCluster } from "./cluster.ts";
 
-const appended = z.object({
+export const appendedSchema = z.object({
   topic: z.string(),
   partition: z.int(),
   base_offset: z.int().describe("offset of the first record"),
@@ -35,7 +33,7 @@ const appended = z.object({
   duplicate: z.boolean().describe("an idempotent repetition: nothing was written again"),
 });
 
-const offsets = z.object({
+export const offsetsSchema = z.object({
   topic: z.string(),
   offsets: z
     .array(
@@ -64,7 +62,7 @@ const report = z.object({
   value: payload.optional(),
 });
 
-const accepted: ResponseSpec = {
+export const accepted: ResponseSpec = {
   description: "acks=0: not committed yet",
   content: {
     "application/json": z.object({ acks: z.literal("0"), topic: z.string().optional(), partition: z.int().optional() }),
@@ -82,10 +80,10 @@ export function produceOperations(limits: Limits): Operation[] {
   const toTopicResponses = {
     200: {
       description: "durable; one record is answered as for a partition",
-      content: { "application/json": z.union([appended, offsets]) },
+      content: { "application/json": z.union([appendedSchema, offsetsSchema]) },
     },
     202: accepted,
-    207: { description: "some partitions failed", content: { "application/json": offsets } },
+    207: { description: "some partitions failed", content: { "application/json": offsetsSchema } },
   };
   return [
     operation({
@@ -98,7 +96,7 @@ export function produceOperations(limits: Limits): Operation[] {
       query: produceQuery,
       headers: { ...PRODUCE_HEADERS, ...PRODUCER_HEADERS },
       body: { "application/json": schemaOf(FOR_PARTITION), [RAW_BATCHES]: "binary" },
-      responses: { 200: { description: "durable", content: { "application/json": appended } }, 202: accepted },
+      responses: { 200: { description: "durable", content: { "application/json": appendedSchema } }, 202: accepted },
       handle: produceToPartition,
     }),
     operation({
@@ -138,33 +136,10 @@ export function produceOperations(limits: Limits): Operation[] {
       headers: PRODUCE_HEADERS,
       body: { "application/json": schemaOf(ATOMIC) },
       responses: {
-        200: { description: "all durable", content: { "application/json": z.object({ partitions: z.array(appended) }) } },
+        200: { description: "all durable", content: { "application/json": z.object({ partitions: z.array(appendedSchema) }) } },
         202: accepted,
       },
       handle: produceAtomically,
-    }),
-    operation({
-      id: "produceEvents",
-      method: "POST",
-      path: "/topics/{topic}/events",
-      tag: "events",
-      summary: "Append CloudEvents: structured, in batches, or in binary mode with ce-* headers",
-      access: onTopic("write", "topic"),
-      query: produceQuery,
-      headers: {
-        ...PRODUCE_HEADERS,
-        "ce-id": "binary mode: the event's id",
-        "ce-source": "binary mode: its source",
-        "ce-type": "binary mode: its type",
-        "ce-specversion": "binary mode: 1.0",
-      },
-      body: { [EVENT_JSON]: eventSchema, [EVENT_BATCH_JSON]: z.array(eventSchema).min(1), "application/octet-stream": "binary" },
-      bodyOptional: true,
-      responses: {
-        200: { description: "durable", content: { "application/json": z.union([appended, offsets]) } },
-        202: accepted,
-      },
-      handle: produceEvents,
     }),
     operation({
       id: "allocateProducerId",

@@ -8,7 +8,7 @@ import { type Operation, operation } from "../operation.ts";
 
 const READY_WITHIN_MS = 3000;
 
-export function serviceOperations(describe: () => OpenApiDocument, withMetrics: boolean): Operation[] {
+export function serviceOperations(describe: () => Promise<OpenApiDocument>, withMetrics: boolean): Operation[] {
   let description: string | undefined;
   const operations = [
     operation({
@@ -49,8 +49,8 @@ export function serviceOperations(describe: () => OpenApiDocument, withMetrics: 
       summary: "This description",
       access: "open",
       responses: { 200: { description: "OpenAPI 3.1", content: { "application/json": z.looseObject({ openapi: z.string() }) } } },
-      handle() {
-        description ??= JSON.stringify(describe());
+      async handle() {
+        description ??= JSON.stringify(await describe());
         return jsonText(description);
       },
     }),

@@ -13,12 +13,8 @@ import type { Upkeep } from "../surface.ts";
 const LINES_MOST = 10_000;
 const NDJSON = "application/x-ndjson";
 
-export function upkeepOperations(upkeep: Upkeep | undefined): Operation[] {
-  return upkeep === undefined ? [verifyOperation()] : [jobOperation(upkeep), verifyOperation()];
-}
-
-function jobOperation(upkeep: Upkeep): Operation {
-  return operation({
+export function jobOperations(upkeep: Upkeep): Operation[] {
+  const runJob = operation({
     id: "runJob",
     method: "POST",
     path: "/v1/jobs/{job}",
@@ -66,10 +62,11 @@ function jobOperation(upkeep: Upkeep): Operation {
       return json({ job, dry_run: query.dry_run ?? false, left, counts: snakeCased(counts), lines, lines_left_out: leftOut });
     },
   });
+  return [runJob];
 }
 
-function verifyOperation(): Operation {
-  return operation({
+export function verifyOperations(): Operation[] {
+  const verifyTopic = operation({
     id: "verifyTopic",
     method: "GET",
     path: "/v1/topics/{topic}/verify",
@@ -98,6 +95,7 @@ function verifyOperation(): Operation {
       return { status: 200, headers, body: lines(first, events), compressible: false };
     },
   });
+  return [verifyTopic];
 }
 
 async function* lines(first: IteratorResult<VerifyEvent>, rest: AsyncIterator<VerifyEvent>): AsyncGenerator<Uint8Array> {

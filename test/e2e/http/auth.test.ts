@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Grant } from "../../../lib/auth/index.ts";
 import { DEFAULT_LIMITS } from "../../../lib/http/limits.ts";
 import type { Operation } from "../../../lib/http/operation.ts";
-import { allOperations } from "../../../lib/http/routes/index.ts";
+import { allOperations, operationsOf } from "../../../lib/http/routes/index.ts";
 import type { Clock } from "../../../lib/ports/index.ts";
 import { systemClock } from "../../../lib/storage/system/clock.ts";
 import { type Answer, ask, batch, createTopic, jsonInit, rawInit, speak, startTestServer, type TestServer } from "./harness.ts";
@@ -33,14 +33,16 @@ function as(token: string, init: RequestInit = {}): RequestInit {
   return { ...init, headers: { ...(init.headers as Record<string, string>), authorization: `Bearer ${token}` } };
 }
 
-const OPERATIONS = allOperations({
-  limits: DEFAULT_LIMITS,
-  version: "0",
-  withMetrics: true,
-  withKafka: true,
-  withGroups: true,
-  withTokens: true,
-});
+const OPERATIONS = await allOperations(
+  operationsOf({
+    limits: DEFAULT_LIMITS,
+    version: "0",
+    withMetrics: true,
+    withKafka: true,
+    withGroups: true,
+    withTokens: true,
+  }),
+);
 
 function pathOf({ path }: Operation, topic: string): string {
   return path
