@@ -14,7 +14,7 @@ import { IndexBuilder } from "../../items/segment-index.ts";
 import { objectId, replaceSegments } from "../swap.ts";
 import type { Mapped } from "./map-keys.ts";
 import type { CompactParts, Place } from "./pass.ts";
-import { ObjectGone, readBatches } from "./read-batches.ts";
+import { checkBatch, ObjectGone, readBatches } from "./read-batches.ts";
 
 /** What of a record decides whether it stays. */
 export interface CleanRules extends Mapped {
@@ -106,6 +106,7 @@ async function* cleaned(
       // What does not change goes on in one piece.
       let from = 0;
       for (const batch of batchHeaders(bytes)) {
+        checkBatch(bytes, batch, object);
         const after = cleanBatch(bytes, batch, rules, codecs, retain(batch), horizonMs, last);
         if (after === "same") {
           written.add(batch);

@@ -5,7 +5,7 @@ import { type Segment, segmentObject } from "../../items/segment.ts";
 import { positionsAround } from "../../items/segment-index.ts";
 import { KeyMap } from "./key-map.ts";
 import type { CompactParts, Place } from "./pass.ts";
-import { readBatches } from "./read-batches.ts";
+import { checkBatch, readBatches } from "./read-batches.ts";
 
 export interface Mapped {
   readonly keys: KeyMap;
@@ -36,6 +36,7 @@ export async function mapKeys(
         const next = batch.baseOffset + batch.lastOffsetDelta + 1;
         if (next <= from) continue;
         if (batch.baseOffset >= to) return { keys, end: to };
+        checkBatch(bytes, batch, object);
         if (keys.room < batch.recordCount) {
           invariant(end > from, "the map has room for one batch");
           return { keys, end };

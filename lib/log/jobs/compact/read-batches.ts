@@ -1,7 +1,7 @@
 /** The batches of a segment's object as a stream: whole ones, some megabytes at a time. */
 import { concatBytes } from "../../../base/bytes.ts";
 import { BrokerlessError } from "../../../base/errors.ts";
-import { BATCH_OVERHEAD_BYTES, peekBatchHeader } from "../../../kafka/index.ts";
+import { BATCH_OVERHEAD_BYTES, type BatchHeader, crcMatches, peekBatchHeader } from "../../../kafka/index.ts";
 import type { Bucket } from "../../../ports/index.ts";
 import { ahead } from "../ahead.ts";
 
@@ -13,7 +13,7 @@ export class ObjectGone extends Error {}
 
 /**
  * Whole batches, one after the other, from a byte at which one begins to one at which one ends. Each array is the caller's; two
- * of 8 MiB, or of the largest batch, are there at a time. Throws {@link ObjectGone}, `corrupt_record`, `StorageError`.
+ * of 8 MiB, or of the largest batch, are there at a time. Throws {@link ObjectGone}, `corrupt_log`, `StorageError`.
  */
 export function readBatches(bucket: Bucket, object: string, from: number, to: number): AsyncGenerator<Uint8Array> {
   return ahead(read(bucket, object, from, to));
@@ -26,8 +26,7 @@ async function* read(bucket: Bucket, object: string, from: number, to: number): 
     const end = Math.min(to, at + Math.max(CHUNK_BYTES, missingBytes));
     const got = await bucket.get(object, { from: at, to: end });
     if (got === undefined) throw new ObjectGone();
-    if (got.byteLength !== end - at)
-      throw new BrokerlessError("corrupt_record", `object ${object} has fewer than its ${to} bytes`);
+    if (got.byteLength !== end - at) throw new BrokerlessError("corrupt_log", `object ${object} has fewer than its ${to} bytes`);
     at = end;
     const bytes = cut.byteLength === 0 ? got : concatBytes([cut, got]);
     const wholeBytes = wholeUpTo(bytes);
@@ -35,7 +34,20 @@ async function* read(bucket: Bucket, object: string, from: number, to: number): 
     missingBytes = cut.byteLength < BATCH_OVERHEAD_BYTES ? 0 : peekBatchHeader(cut, 0).sizeBytes - cut.byteLength;
     if (wholeBytes > 0) yield bytes.subarray(0, wholeBytes);
   }
-  if (cut.byteLength > 0) throw new BrokerlessError("corrupt_record", `object ${object} ends within a batch`);
+  if (cut.byteLength > 0) throw new BrokerlessError("corrupt_log", `object ${object} ends within a batch`);
+}
+
+/**
+ * Throws `corrupt_log` for a batch that does not match its CRC: it must neither decide which records go, nor be written again
+ * with a CRC that makes it look right.
+ */
+export function checkBatch(bytes: Uint8Array, { at, baseOffset, lastOffsetDelta }: BatchHeader, object: string): void {
+  if (crcMatches(bytes, at)) return;
+  const last = baseOffset + lastOffsetDelta;
+  throw new BrokerlessError(
+    "corrupt_log",
+    `object ${object}: the batch of offsets ${baseOffset} to ${last} does not match its CRC`,
+  );
 }
 
 /** Where the last whole batch ends. */
