@@ -7,7 +7,8 @@
  *
  * 1  STOP    the last commit is longer ago than the window is long, and the consumer was not at the log's end lately.
  * 2  REWIND  an offset was committed below one before it, and the consumer has not come back to where it was.
- * 3  Only where the lag was above `allowedLag` at every commit whose lag is known:
+ * 3  Only of at least `leastCompared` commits (one alone neither moves nor stands still; Burrow asks for none), and where the
+ *    lag was above `allowedLag` at every one whose lag is known:
  *    STALL   it commits, and always the same offset;
  *    WARN    it commits and moves, and its lag never became less.
  * 4  OK      anything else.
@@ -28,6 +29,8 @@ export interface RuleSettings {
   readonly minimumComplete: number;
   /** A full window has so many observations. */
   readonly intervals: number;
+  /** Rule 3: so many commits tell whether a consumer moves. */
+  readonly leastCompared: number;
   /** Rule 1: a consumer that was at the log's end within this time has not stopped. */
   readonly recentMs: number;
 }
@@ -47,7 +50,8 @@ export function partitionStatus({ window, currentLag, broken }: Evaluated, setti
   if (completeness(window, settings.intervals) < settings.minimumComplete) return "OK";
   if (hasStopped(observations, nowMs) && !wasAtEndLately(window, settings.recentMs, nowMs)) return "STOP";
   if (hasRewound(observations)) return "REWIND";
-  if (observations.every(({ lag }) => lag === undefined || lag > settings.allowedLag)) {
+  const compared = observations.length >= settings.leastCompared;
+  if (compared && observations.every(({ lag }) => lag === undefined || lag > settings.allowedLag)) {
     if (observations.every(({ offset }) => offset === observations[0]?.offset)) return "STALL";
     if (lagNeverFell(observations)) return "WARN";
   }

@@ -13,6 +13,7 @@ export const LAG_SETTINGS: LagSettings = {
   backfillMs: 120_000,
   allowedLag: 0,
   minimumComplete: 0,
+  leastCompared: 3,
   recentMs: 120_000,
   expireMs: 604_800_000,
 };
