@@ -24,7 +24,9 @@ const JOBS = [
   },
   { id: "Retain", every: Duration.minutes(5), timeout: Duration.minutes(2), description: "Gives up what retention says" },
   { id: "Sweep", every: Duration.minutes(15), timeout: Duration.minutes(14), description: "Deletes what nothing refers to" },
+  { id: "Lag", every: Duration.minutes(1), timeout: Duration.minutes(1), description: "Looks at the lag of consumer groups" },
 ] as const;
+const KINDS: Readonly<Record<string, "sweeper" | "lag">> = { Sweep: "sweeper", Lag: "lag" };
 const DEFAULT_THROTTLE = { ratePerSecond: 1000, burst: 2000 };
 
 /**
@@ -96,7 +98,7 @@ export class EventLog extends Construct {
         timeout: job.timeout,
         maxConcurrency: undefined,
         environment,
-        job: job.id === "Sweep" ? "sweeper" : "job",
+        job: KINDS[job.id] ?? "job",
       });
       jobs[job.id] = { function: one, every: job.every };
       startEvery(one, job.every, props.api === "rest" ? "rule" : "schedule");
@@ -116,6 +118,7 @@ export class EventLog extends Construct {
       gateway: this.#gateway,
       storage: this.storage,
       alarmActions: props.alarmActions ?? [],
+      lagAlarms: props.lagAlarms ?? {},
       dashboard: props.dashboard ?? !dev,
     });
     this.#tell();

@@ -17,6 +17,7 @@ import {
 import { LogGroup, type RetentionDays } from "aws-cdk-lib/aws-logs";
 import { Construct } from "constructs";
 import { acknowledge } from "./acknowledge.ts";
+import { LAG_NAMESPACE } from "./lag.ts";
 import type { LogStorage } from "./storage.ts";
 
 export interface LogFunctionProps {
@@ -30,8 +31,8 @@ export interface LogFunctionProps {
   readonly maxConcurrency: number | undefined;
   readonly logRetention: RetentionDays;
   readonly environment: Readonly<Record<string, string>>;
-  /** A job deletes what is not needed any more; the sweeper looks at everything for it. Default: neither. */
-  readonly job?: "job" | "sweeper";
+  /** A job deletes what is not needed any more; the sweeper looks at everything for it; lag only looks. Default: none of them. */
+  readonly job?: "job" | "sweeper" | "lag";
 }
 
 export class LogFunction extends Construct {
@@ -51,6 +52,7 @@ export class LogFunction extends Construct {
     );
     if (props.job === "sweeper") storage.grantSweep(this.role);
     else if (props.job === "job") storage.grantJobs(this.role);
+    else if (props.job === "lag") this.#grantReporter(storage);
     else storage.grantLog(this.role);
     this.lambda = new LambdaFunction(this, "Function", {
       description: props.description,
@@ -76,6 +78,21 @@ export class LogFunction extends Construct {
     acknowledge(this.role, {
       id: `AwsSolutions-IAM5[Resource::<${storage.bucketId()}.Arn>/*]`,
       reason: "The log names its objects as it goes, so it may read and put every object of its own bucket, and of no other.",
+    });
+  }
+
+  #grantReporter(storage: LogStorage): void {
+    storage.grantReporter(this.role);
+    this.role.addToPolicy(
+      new PolicyStatement({
+        actions: ["cloudwatch:PutMetricData"],
+        resources: ["*"],
+        conditions: { StringEquals: { "cloudwatch:namespace": LAG_NAMESPACE } },
+      }),
+    );
+    acknowledge(this.role, {
+      id: "AwsSolutions-IAM5[Resource::*]",
+      reason: "Metrics have no ARN; the condition holds it to one namespace.",
     });
   }
 

@@ -14,6 +14,8 @@ import {
 import { Construct } from "constructs";
 import type { LogFunction } from "./functions.ts";
 import type { Gateway } from "./gateway.ts";
+import { LagMonitoring } from "./lag.ts";
+import type { LagAlarms } from "./props.ts";
 import type { LogStorage } from "./storage.ts";
 
 export interface ScheduledJob {
@@ -29,6 +31,7 @@ export interface MonitoringProps {
   readonly gateway: Gateway;
   readonly storage: LogStorage;
   readonly alarmActions: readonly IAlarmAction[];
+  readonly lagAlarms: LagAlarms;
   readonly dashboard: boolean;
 }
 
@@ -73,7 +76,8 @@ export class Monitoring extends Construct {
     );
     for (const [name, metric] of Object.entries(throttles(storage)))
       alarm(`Table${name}`, metric, "DynamoDB refuses requests: a partition or the table is at its limit.");
-    if (props.dashboard) this.#show(props);
+    const lag = new LagMonitoring(this, "Lag", { storage, alarms: props.lagAlarms, actions: props.alarmActions });
+    if (props.dashboard) this.#show(props, lag);
   }
 
   /**
@@ -104,7 +108,7 @@ export class Monitoring extends Construct {
     for (const made of [failures, age]) made.addAlarmAction(...actions);
   }
 
-  #show({ functions, jobs, gateway, storage }: MonitoringProps): void {
+  #show({ functions, jobs, gateway, storage }: MonitoringProps, lag: LagMonitoring): void {
     const graph = (title: string, ...left: IMetric[]): GraphWidget => new GraphWidget({ title, left, width: 8 });
     const dashboard = new Dashboard(this, "Dashboard", { defaultInterval: Duration.hours(3) });
     dashboard.addWidgets(
@@ -112,6 +116,7 @@ export class Monitoring extends Construct {
       graph("Refused and failed", gateway.clientErrors, gateway.serverErrors),
       graph("Latency p99", gateway.latencyP99),
     );
+    dashboard.addWidgets(...lag.widgets);
     const all = { ...functions, ...Object.fromEntries(Object.entries(jobs).map(([name, job]) => [name, job.function])) };
     for (const [name, { lambda }] of Object.entries(all)) {
       dashboard.addWidgets(

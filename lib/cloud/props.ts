@@ -34,6 +34,14 @@ export interface NoAuthorization {
 
 export type Authorization = IamAuthorization | JwtAuthorization | TokenAuthorization | NoAuthorization;
 
+/** When consumers count as behind, besides what Burrow's rules say of them. */
+export interface LagAlarms {
+  /** The longest that a record may wait for a group. Default 900. */
+  readonly seconds?: number;
+  /** The most records of one topic that a group may be behind. Default: no such alarm. */
+  readonly records?: number;
+}
+
 export interface EventLogProps {
   /**
    * Nothing here is to last: the table and the bucket go with the stack, the table has no point-in-time recovery and no
@@ -72,6 +80,9 @@ export interface EventLogProps {
   /** Told when an alarm goes off (`new SnsAction(topic)`). Without one alarms only show in the console. */
   readonly alarmActions?: readonly IAlarmAction[];
 
+  /** Of all consumer groups together. */
+  readonly lagAlarms?: LagAlarms;
+
   /** Default true, except for `dev`. */
   readonly dashboard?: boolean;
 
@@ -87,7 +98,7 @@ export interface EventLogProps {
 
 /** Checks what types cannot. Throws with the property, its value and what it may be. */
 export function checkProps(props: EventLogProps): void {
-  const { authorization, api, throttle, memoryMb, maxConcurrency } = props;
+  const { authorization, api, throttle, memoryMb, maxConcurrency, lagAlarms } = props;
   if (authorization?.type === "none" && authorization.insecure !== true)
     throw new Error('authorization: { type: "none" } lets everybody read and write; say insecure: true where that is meant');
   if (authorization?.type === "jwt") {
@@ -102,6 +113,8 @@ export function checkProps(props: EventLogProps): void {
   }
   if (memoryMb !== undefined) checkWhole("memoryMb", memoryMb, 512, 10_240);
   if (maxConcurrency !== undefined) checkWhole("maxConcurrency", maxConcurrency, 1, 100_000);
+  if (lagAlarms?.seconds !== undefined) checkWhole("lagAlarms.seconds", lagAlarms.seconds, 1, 1_000_000_000);
+  if (lagAlarms?.records !== undefined) checkWhole("lagAlarms.records", lagAlarms.records, 1, 1_000_000_000_000);
   for (const origin of props.corsOrigins ?? []) {
     if (origin !== "*" && !/^https?:\/\/[^/]+$/.test(origin))
       throw new Error(`corsOrigins takes origins like https://app.example, or *; it has ${JSON.stringify(origin)}`);

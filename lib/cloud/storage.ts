@@ -71,6 +71,20 @@ export class LogStorage extends Construct {
     grantee.grantPrincipal.addToPrincipalPolicy(allow(["s3:ListBucket"], [this.bucket.bucketArn]));
   }
 
+  /** What the reporter of lag needs: it reads, and writes the windows that it keeps, which are no part of the log. */
+  grantReporter(grantee: IGrantable): void {
+    this.table.grant(grantee, "dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:Query");
+    grantee.grantPrincipal.addToPrincipalPolicy(
+      new PolicyStatement({
+        actions: ["dynamodb:PutItem"],
+        resources: [this.table.tableArn],
+        conditions: { "ForAllValues:StringLike": { "dynamodb:LeadingKeys": ["LAG#*"] } },
+      }),
+    );
+    grantee.grantPrincipal.addToPrincipalPolicy(allow(["s3:GetObject"], [this.bucket.arnForObjects("*")]));
+    grantee.grantPrincipal.addToPrincipalPolicy(allow(["s3:ListBucket"], [this.bucket.bucketArn]));
+  }
+
   /** What the jobs behind the writers need besides: they delete what segments replace, and what retention gives up. */
   grantJobs(grantee: IGrantable): void {
     this.grantLog(grantee);

@@ -15,8 +15,6 @@ import { type GroupLook, hasChanged, type LookParts, lookAt, type PartitionLook 
 import type { GroupLag } from "./types.ts";
 import { isWorthReading, readUnread, type UnreadParts } from "./unread.ts";
 
-/** How often it is due. `LAG_SETTINGS` go by it. */
-export const REPORT_EVERY_MS = 60_000;
 /** First unread records that one run reads at most, of the partitions that are furthest behind. */
 const READS_MOST = 500;
 const PUTS_TOGETHER = 50;

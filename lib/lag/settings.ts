@@ -1,4 +1,4 @@
-/** How lag is judged. Burrow's names and defaults where it has them, by a look a minute. */
+/** How lag is judged. Burrow's names and defaults where it has them, by how often it is looked. */
 import type { RuleSettings } from "./rules.ts";
 import type { WindowSettings } from "./window.ts";
 
@@ -7,13 +7,21 @@ export interface LagSettings extends RuleSettings, WindowSettings {
   readonly expireMs: number;
 }
 
-export const LAG_SETTINGS: LagSettings = {
-  intervals: 10,
-  minDistanceMs: 30_000,
-  backfillMs: 120_000,
-  allowedLag: 0,
-  minimumComplete: 0,
-  leastCompared: 3,
-  recentMs: 120_000,
-  expireMs: 604_800_000,
-};
+/** How often the reporter looks, where nothing else is said. */
+export const LOOK_EVERY_MS = 60_000;
+
+/** The settings that go with a look so often. */
+export function lagSettings(everyMs: number): LagSettings {
+  return {
+    intervals: 10,
+    minDistanceMs: everyMs / 2,
+    backfillMs: 2 * everyMs,
+    allowedLag: 0,
+    minimumComplete: 0,
+    leastCompared: 3,
+    recentMs: 2 * everyMs,
+    expireMs: 604_800_000,
+  };
+}
+
+export const LAG_SETTINGS: LagSettings = lagSettings(LOOK_EVERY_MS);

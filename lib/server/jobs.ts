@@ -2,7 +2,10 @@
 
 import { expireOffsets } from "../groups/offsets/expire.ts";
 import type { Upkeep } from "../http/surface.ts";
+import { reportLag } from "../lag/reporter.ts";
+import { LOOK_EVERY_MS, lagSettings } from "../lag/settings.ts";
 import { JOBS, type Job, type JobsParts } from "../log/jobs/index.ts";
+import type { LogApi } from "../log/types.ts";
 import type { Metrics } from "../ports/index.ts";
 
 /** A job ends after so long and goes on the next time. */
@@ -21,13 +24,23 @@ const EXPIRE_EVERY_MS = 600_000;
 
 export type Jobs = Readonly<Record<string, Job>>;
 
-/** The log's jobs and the groups'. */
-export function jobsFor({ offsetsRetentionMs }: { readonly offsetsRetentionMs: number }): Jobs {
+/** How often the server looks at the lag of groups: often where a look is free. */
+export function lookEveryMs(storage: string): number {
+  return storage === "aws" ? LOOK_EVERY_MS : LOOK_EVERY_MS / 6;
+}
+
+/** The log's jobs, the groups', and the one that looks at lag. */
+export function jobsFor(options: { readonly offsetsRetentionMs: number; readonly log: LogApi; readonly lookMs: number }): Jobs {
+  const { offsetsRetentionMs, log, lookMs } = options;
+  const lag: Job = {
+    everyMs: lookMs,
+    run: (parts, run) => reportLag({ ...parts, log, settings: lagSettings(lookMs) }, run),
+  };
   const expire: Job = {
     everyMs: EXPIRE_EVERY_MS,
     run: (parts, run) => expireOffsets({ ...parts, retentionMs: offsetsRetentionMs }, run),
   };
-  return { ...JOBS, expire };
+  return { ...JOBS, expire, lag };
 }
 
 /** The jobs as an operator starts them. */

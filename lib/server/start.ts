@@ -17,7 +17,7 @@ import { kafkaBody } from "../wire/service.ts";
 import type { Listener } from "../wire/tcp/listener.ts";
 import { authFor, formatAddress } from "./address.ts";
 import { resolveConfig, type ServerConfig } from "./config.ts";
-import { jobsFor, startJobs, upkeepOf } from "./jobs.ts";
+import { jobsFor, lookEveryMs, startJobs, upkeepOf } from "./jobs.ts";
 import { listenKafka } from "./kafka.ts";
 import { listen, stopListening } from "./listen.ts";
 import { ProcessMetrics } from "./metrics.ts";
@@ -168,7 +168,8 @@ async function openGround(
     { initialDelayMs: config.groupInitialRebalanceDelayMs },
   );
   const jobParts = { storage, clock, ids, codecs: nodeCodecs, digest: systemDigest };
-  const jobs = jobsFor({ offsetsRetentionMs: config.offsetsRetentionMinutes * 60_000 });
+  const lookMs = lookEveryMs(storage.kind);
+  const jobs = jobsFor({ offsetsRetentionMs: config.offsetsRetentionMinutes * 60_000, log, lookMs });
   const stopJobs = config.jobs ? startJobs(jobs, { ...jobParts, metrics, say }) : async () => {};
   return {
     log,

@@ -1,7 +1,9 @@
 /** What the EventLog construct makes: of each property what matters when it is wrong, not every line of the template. */
+
+import { Stack } from "aws-cdk-lib";
 import { describe, expect, test } from "vitest";
-import { type Authorization, propsFromContext } from "../../lib/cloud/index.ts";
-import { makeLog, type Properties, Synthesized, synthesize } from "./support/synth.ts";
+import { type Authorization, EventLog, propsFromContext } from "../../lib/cloud/index.ts";
+import { BUNDLES, makeApp, makeLog, type Properties, Synthesized, synthesize } from "./support/synth.ts";
 
 const TABLE = "AWS::DynamoDB::GlobalTable";
 const BUCKET = "AWS::S3::Bucket";
@@ -93,7 +95,7 @@ describe("the bucket of an event log", () => {
 describe("the functions of an event log", () => {
   test("run on Node 24 and arm64, with a log group of their own that is not kept for ever", () => {
     const functions = prod.all(FUNCTION);
-    expect(functions).toHaveLength(7);
+    expect(functions).toHaveLength(8);
     for (const { properties } of functions) {
       expect(properties).toMatchObject({
         Runtime: "nodejs24.x",
@@ -104,15 +106,15 @@ describe("the functions of an event log", () => {
       expect((properties["LoggingConfig"] as Properties)["LogGroup"]).toBeDefined();
     }
     const groups = prod.all("AWS::Logs::LogGroup");
-    expect(groups).toHaveLength(8);
+    expect(groups).toHaveLength(9);
     for (const { properties } of groups) expect(properties["RetentionInDays"]).toBe(30);
   });
 
   test("have a role each, which no other shares", () => {
     const roles = prod.all(FUNCTION).map(({ properties }) => JSON.stringify(properties["Role"]));
-    expect(new Set(roles).size).toBe(7);
+    expect(new Set(roles).size).toBe(8);
     // And one for each schedule, which may start its function and nothing else.
-    expect(prod.all("AWS::IAM::Role")).toHaveLength(12);
+    expect(prod.all("AWS::IAM::Role")).toHaveLength(14);
     for (const { properties } of prod.all("AWS::IAM::Role")) expect(properties["ManagedPolicyArns"]).toBeUndefined();
   });
 
@@ -140,27 +142,51 @@ describe("the functions of an event log", () => {
       LogCompactRole: job,
       LogRetainRole: job,
       LogSweepRole: [...job, "dynamodb:Scan"].toSorted(),
+      LogLagRole: [
+        "cloudwatch:PutMetricData",
+        "dynamodb:BatchGetItem",
+        "dynamodb:GetItem",
+        "dynamodb:PutItem",
+        "dynamodb:Query",
+        "logs:CreateLogStream",
+        "logs:PutLogEvents",
+        "s3:GetObject",
+        "s3:ListBucket",
+      ],
       LogRollScheduleRole: ["lambda:InvokeFunction"],
       LogMergeScheduleRole: ["lambda:InvokeFunction"],
       LogCompactScheduleRole: ["lambda:InvokeFunction"],
       LogRetainScheduleRole: ["lambda:InvokeFunction"],
       LogSweepScheduleRole: ["lambda:InvokeFunction"],
+      LogLagScheduleRole: ["lambda:InvokeFunction"],
     };
     const policies = prod.all("AWS::IAM::Policy");
-    expect(policies).toHaveLength(12);
+    expect(policies).toHaveLength(14);
     for (const { id, properties } of policies) {
       const actions = statements(properties).flatMap(({ Action }) => list(Action));
       expect(actions.toSorted(), id).toEqual(allowed[id.split("DefaultPolicy")[0] as string]);
-      for (const { Effect, Resource } of statements(properties)) {
+      for (const { Action, Effect, Resource } of statements(properties)) {
         expect(Effect).toBe("Allow");
-        expect(list(Resource)).not.toContain("*");
+        // Metrics have no ARN.
+        if (Action !== "cloudwatch:PutMetricData") expect(list(Resource)).not.toContain("*");
       }
     }
   });
 
+  test("of them the one that looks at lag writes windows and metrics of its own alone", () => {
+    const policy = prod.all("AWS::IAM::Policy").find(({ id }) => id.startsWith("LogLagRole"));
+    const found = statements(policy?.properties ?? {});
+    expect(found.find(({ Action }) => Action === "dynamodb:PutItem")?.Condition).toEqual({
+      "ForAllValues:StringLike": { "dynamodb:LeadingKeys": ["LAG#*"] },
+    });
+    expect(found.find(({ Action }) => Action === "cloudwatch:PutMetricData")?.Condition).toEqual({
+      StringEquals: { "cloudwatch:namespace": "Brokerless/Lag" },
+    });
+  });
+
   test("are ended before the gateway stops waiting, and the stream as late as Lambda can", () => {
     const timeouts = prod.all(FUNCTION).map(({ properties }) => properties["Timeout"]);
-    expect(timeouts.toSorted()).toEqual([120, 120, 29, 300, 840, 840, 900]);
+    expect(timeouts.toSorted()).toEqual([120, 120, 29, 300, 60, 840, 840, 900]);
   });
 
   test("can be held to a number of calls at once", () => {
@@ -179,9 +205,10 @@ describe("the functions of an event log", () => {
 });
 
 describe("the jobs of an event log", () => {
-  test("are started by schedules: rolling every minute, merging, compaction and retention every five, the sweep every fifteen, without repeats", () => {
+  test("are started by schedules: rolling and the look at lag every minute, merging, compaction and retention every five, the sweep every fifteen, without repeats", () => {
     const schedules = prod.all("AWS::Scheduler::Schedule");
     expect(schedules.map(({ properties }) => properties["ScheduleExpression"]).toSorted()).toEqual([
+      "rate(1 minute)",
       "rate(1 minute)",
       "rate(15 minutes)",
       "rate(5 minutes)",
@@ -289,6 +316,7 @@ describe("the gateway of an event log", () => {
     const rates = rest.all("AWS::Events::Rule").map(({ properties }) => properties["ScheduleExpression"]);
     expect(rates.toSorted()).toEqual([
       "rate(1 minute)",
+      "rate(1 minute)",
       "rate(15 minutes)",
       "rate(5 minutes)",
       "rate(5 minutes)",
@@ -309,6 +337,7 @@ describe("what an event log tells people", () => {
   test("is an alarm on errors and throttles of what callers start, of the API and of the table", () => {
     const metrics = alarms()
       .filter(({ TreatMissingData, Period }) => TreatMissingData === "notBreaching" && Period === 60)
+      .filter(({ MetricName }) => MetricName !== undefined)
       .map(({ Namespace, MetricName }) => `${Namespace} ${MetricName}`);
     expect(metrics.toSorted()).toEqual([
       "AWS/ApiGateway 5xx",
@@ -344,10 +373,49 @@ describe("what an event log tells people", () => {
         EvaluationPeriods: 3,
       });
     }
-    expect(alarms()).toHaveLength(7 + 2 * jobs.length);
+    expect(alarms()).toHaveLength(7 + 2 * jobs.length + 2);
+  });
+
+  /** Of the queries that alarms and dashboards ask: with the table's name in the place of its reference. */
+  const worst = (metric: string): string =>
+    `SELECT MAX(${metric}) FROM SCHEMA("Brokerless/Lag", "Table", "Group", "Topic") WHERE "Table" = '<table>' GROUP BY "Group", "Topic" ORDER BY MAX() DESC`;
+  const lagAlarms = (synthesized: Synthesized): Map<string, Properties> =>
+    new Map(
+      synthesized
+        .all("AWS::CloudWatch::Alarm")
+        .filter(({ id }) => /^LogMonitoringLag(Status|Seconds|Records)/.test(id))
+        .map(({ properties }) => {
+          const [query] = properties["Metrics"] as { Expression: { "Fn::Join": [string, unknown[]] } }[];
+          const parts = query?.Expression["Fn::Join"][1] ?? [];
+          return [parts.map((part) => (typeof part === "string" ? part : "<table>")).join(""), properties];
+        }),
+    );
+
+  test("is an alarm over all groups and topics by status and by seconds, and by records where that is asked for", () => {
+    const made = lagAlarms(prod);
+    expect([...made.keys()].toSorted()).toEqual([worst("ConsumerLagSeconds"), worst("ConsumerStatus")].toSorted());
+    expect(made.get(worst("ConsumerStatus"))).toMatchObject({ Threshold: 3, EvaluationPeriods: 2 });
+    expect(made.get(worst("ConsumerLagSeconds"))).toMatchObject({ Threshold: 900, TreatMissingData: "notBreaching" });
+    const set = lagAlarms(synthesize({ lagAlarms: { seconds: 60, records: 5000 } }));
+    expect(set.get(worst("ConsumerLagSeconds"))?.["Threshold"]).toBe(60);
+    expect(set.get(worst("ConsumerLag"))?.["Threshold"]).toBe(5000);
+  });
+
+  test("is one message for all that is wrong with consumers", async () => {
+    const { SnsAction } = await import("aws-cdk-lib/aws-cloudwatch-actions");
+    const { Topic } = await import("aws-cdk-lib/aws-sns");
+    const stack = new Stack(makeApp(), "Test");
+    const alarmActions = [new SnsAction(new Topic(stack, "Alarms"))];
+    new EventLog(stack, "Log", { bundles: BUNDLES, alarmActions });
+    const synthesized = new Synthesized(stack);
+    const { properties } = synthesized.one("AWS::CloudWatch::CompositeAlarm");
+    expect(properties["AlarmActions"]).toHaveLength(1);
+    expect(JSON.stringify(properties["AlarmRule"])).toMatch(/ALARM.*Status.* OR .*ALARM.*Seconds/);
+    for (const alarm of lagAlarms(synthesized).values()) expect(alarm["AlarmActions"]).toBeUndefined();
   });
 
   test("is a dashboard, except in dev", () => {
+    expect(JSON.stringify(prod.one("AWS::CloudWatch::Dashboard").properties)).toContain("MAX(ConsumerLagSeconds)");
     expect(prod.all("AWS::CloudWatch::Dashboard")).toHaveLength(1);
     expect(dev.all("AWS::CloudWatch::Dashboard")).toHaveLength(0);
   });
@@ -364,6 +432,7 @@ describe("properties that are wrong", () => {
     [{ maxConcurrency: 0.5 }, "maxConcurrency"],
     [{ throttle: { ratePerSecond: 0, burst: 1 } }, "throttle.ratePerSecond"],
     [{ corsOrigins: ["app.example"] }, "corsOrigins"],
+    [{ lagAlarms: { seconds: 0 } }, "lagAlarms.seconds takes a whole number from 1"],
     [{ bundles: "/nowhere" }, "the bundle of the stream function is not in /nowhere"],
     [{ authorization: { type: "jwt", issuer: "http://x", audience: ["a"] } }, "https://"],
     [{ authorization: { type: "jwt", issuer: "https://x", audience: [] } }, "audience"],
