@@ -83,6 +83,10 @@ export class Monitoring extends Construct {
   /**
    * A job that fails tries again at its next time, so one failure is nothing; and one that no longer runs at all has no failures.
    * Both are told from Lambda's own metrics, which cost nothing and are there (or missing) whatever our code does.
+   *
+   * An alarm begins without data, and a job begins to run some minutes after it. So missing data is not failure, which would
+   * call people after each first deployment: the alarm goes back to "insufficient data" where the runs cease, and calls them
+   * with that change. What it cannot tell is a job that never ran since it was deployed: `docs/aws.md` says where to look.
    */
   #watchJob(name: string, { function: { lambda }, every }: ScheduledJob, actions: readonly IAlarmAction[]): void {
     const period = Duration.minutes(Math.max(LEAST_JOB_PERIOD_MINUTES, every.toMinutes()));
@@ -101,11 +105,11 @@ export class Monitoring extends Construct {
       threshold: 1,
       evaluationPeriods: 3,
       comparisonOperator: ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
-      // Not to run at all is what this alarm is for.
-      treatMissingData: TreatMissingData.BREACHING,
-      alarmDescription: `The ${name} job has not succeeded for ${3 * period.toMinutes()} minutes: is its schedule on, and does it end in time?`,
+      treatMissingData: TreatMissingData.MISSING,
+      alarmDescription: `The ${name} job has not succeeded for ${3 * period.toMinutes()} minutes or, where there is no data, no longer runs: is its schedule on, and does it end in time?`,
     });
     for (const made of [failures, age]) made.addAlarmAction(...actions);
+    age.addInsufficientDataAction(...actions);
   }
 
   #show({ functions, jobs, gateway, storage }: MonitoringProps, lag: LagMonitoring): void {

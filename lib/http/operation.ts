@@ -1,4 +1,7 @@
-/** A route as data: what the router, the checks and `/openapi.json` are all made of. */
+/**
+ * A route as data: what the router, the checks and `/openapi.json` are all made of. A file of `routes/` is a family of them, and
+ * `routes/index.ts` says which are there from the start and which are read with the first call under their paths.
+ */
 import type * as z from "zod";
 import type { Access } from "./access.ts";
 import type { Reply } from "./call.ts";

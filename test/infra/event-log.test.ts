@@ -364,7 +364,8 @@ describe("what an event log tells people", () => {
     for (const job of jobs) {
       const { properties } = prod.all("AWS::CloudWatch::Alarm").find(({ id }) => id.startsWith(`LogMonitoring${job}Age`)) ?? {};
       expect(properties, job).toMatchObject({
-        TreatMissingData: "breaching",
+        // No data is told by the action below.
+        TreatMissingData: "missing",
         MetricName: "Errors",
         // Every run has failed, or there was none.
         Statistic: "Minimum",
@@ -412,6 +413,23 @@ describe("what an event log tells people", () => {
     expect(properties["AlarmActions"]).toHaveLength(1);
     expect(JSON.stringify(properties["AlarmRule"])).toMatch(/ALARM.*Status.* OR .*ALARM.*Seconds/);
     for (const alarm of lagAlarms(synthesized).values()) expect(alarm["AlarmActions"]).toBeUndefined();
+  });
+
+  test("calls nobody right after a deployment, when there is no data yet, and does when a job no longer runs", () => {
+    const topic = "arn:aws:sns:us-east-1:123456789012:pager";
+    const called = synthesize({ alarmActions: [{ bind: () => ({ alarmActionArn: topic }) }] })
+      .all("AWS::CloudWatch::Alarm")
+      // Those of lag ask a query, and call through the composite one.
+      .filter(({ properties }) => properties["MetricName"] !== undefined);
+    expect(called).toHaveLength(7 + 2 * jobs.length);
+    const ages = called.filter(({ id }) => /Age[0-9A-F]{8}$/.test(id));
+    expect(ages).toHaveLength(jobs.length);
+    for (const { id, properties } of called) {
+      // An alarm begins as one without data: only a change calls, and missing data is no failure.
+      expect(["missing", "notBreaching"], id).toContain(properties["TreatMissingData"]);
+      expect(properties["AlarmActions"], id).toEqual([topic]);
+      expect(properties["InsufficientDataActions"], id).toEqual(/Age[0-9A-F]{8}$/.test(id) ? [topic] : undefined);
+    }
   });
 
   test("is a dashboard, except in dev", () => {

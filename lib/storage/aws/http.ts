@@ -4,12 +4,14 @@
  * W1  `Progress.sent` says whether the connection was there. Before, no byte of the request has left, and an error is
  *     a {@link NotSent}: certainly not applied. After that nothing is certain.
  * W2  Connections are kept and used again, the one used last first. One that has been idle for long is dropped instead:
- *     the other side may have closed it, and a request sent into it has an unknown outcome. The age is by the wall clock,
- *     so that it counts the time for which a Lambda was frozen.
+ *     the other side may have closed it, and a request sent into it has an unknown outcome. Each has its own age, for one
+ *     that is always in use leaves the others idle; and it is by the wall clock, so that it counts the time for which a
+ *     Lambda was frozen, or a busy process did not get to hear that the other side has closed.
  * W3  One timer bounds the whole exchange, the reply's body included.
  */
 import type { ClientRequest, IncomingMessage } from "node:http";
 import { Agent as HttpsAgent, request as httpsRequest } from "node:https";
+import type { Duplex } from "node:stream";
 import type { Clock } from "../../ports/index.ts";
 
 // An import of it makes every name that it exports, WebSocket too, and so loads Node's fetch: 20 ms of a cold start.
@@ -17,6 +19,8 @@ const { Agent: HttpAgent, request: httpRequest } = process.getBuiltinModule("nod
 
 const CONNECT_TIMEOUT_MS = 3000;
 const IDLE_MOST_MS = 15_000;
+/** Without TLS it is an emulator, whose servers (Node's, Python's hypercorn) close connections after 5 s. */
+const IDLE_MOST_PLAIN_MS = 4000;
 
 /** The request did not leave this machine. */
 export class NotSent extends Error {
@@ -82,18 +86,21 @@ export class AwsHttp {
   readonly #options: HttpOptions;
   readonly #http: InstanceType<typeof HttpAgent>;
   readonly #https: HttpsAgent;
-  #usedAtMs = 0;
+  /** By the clock's `nowMs`. */
+  readonly #idleSinceMs = new WeakMap<Duplex, number>();
 
   constructor(options: HttpOptions) {
     this.#options = options;
-    const agent = { keepAlive: true, maxSockets: options.maxSockets, scheduling: "lifo", timeout: IDLE_MOST_MS } as const;
-    this.#http = new HttpAgent(agent);
-    this.#https = new HttpsAgent(agent);
+    const agent = { keepAlive: true, maxSockets: options.maxSockets, scheduling: "lifo" } as const;
+    this.#http = new HttpAgent({ ...agent, timeout: IDLE_MOST_PLAIN_MS });
+    this.#https = new HttpsAgent({ ...agent, timeout: IDLE_MOST_MS });
+    for (const one of [this.#http, this.#https])
+      one.on("free", (socket: Duplex) => this.#idleSinceMs.set(socket, options.clock.nowMs()));
   }
 
   handle(request: SdkRequest, options: Partial<SendOptions> = {}): Promise<{ response: SdkResponse }> {
-    this.#dropIdle();
     const secure = request.protocol === "https:";
+    this.#dropIdle(secure);
     const host = request.port === undefined ? request.hostname : `${request.hostname}:${request.port}`;
     const timeoutMs = options.requestTimeout ?? this.#options.requestTimeoutMs;
     const progress = options.progress ?? { sent: false };
@@ -140,14 +147,15 @@ export class AwsHttp {
   }
 
   /** W2. */
-  #dropIdle(): void {
-    const nowMs = this.#options.clock.nowMs();
-    if (nowMs - this.#usedAtMs > IDLE_MOST_MS) {
-      for (const agent of [this.#http, this.#https]) {
-        for (const sockets of Object.values(agent.freeSockets)) for (const socket of sockets ?? []) socket.destroy();
+  #dropIdle(secure: boolean): void {
+    const latestMs = this.#options.clock.nowMs() - (secure ? IDLE_MOST_MS : IDLE_MOST_PLAIN_MS);
+    for (const sockets of Object.values((secure ? this.#https : this.#http).freeSockets)) {
+      // The one that was used last is the last.
+      for (const socket of sockets ?? []) {
+        if ((this.#idleSinceMs.get(socket) ?? 0) >= latestMs) break;
+        socket.destroy();
       }
     }
-    this.#usedAtMs = nowMs;
   }
 
   updateHttpClientConfig(): void {}

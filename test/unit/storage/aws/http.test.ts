@@ -147,11 +147,30 @@ test("a connection that was idle for long, by the wall clock, is not used again"
   const { port, sockets } = await listen((_, res) => res.end("ok"));
   const clock = manualClock();
   const { http } = client(clock);
-  for (const idleMs of [0, 14_000, 16_000]) {
+  for (const idleMs of [0, 3000, 5000]) {
     clock.pass(idleMs);
     await text((await http.handle(request(port))).response.body);
     // The connection goes back to the pool after this turn.
     await new Promise((resolve) => setImmediate(resolve));
   }
   expect(sockets.size).toBe(2);
+});
+
+test("of several connections each has its own age: the busy one does not keep the others young", async () => {
+  const { port, sockets } = await listen((_, res) => res.end("ok"));
+  const clock = manualClock();
+  const { http } = client(clock);
+  const ask = async (many: number): Promise<void> => {
+    const answers = Array.from({ length: many }, async () => text((await http.handle(request(port))).response.body));
+    await Promise.all(answers);
+    await new Promise((resolve) => setImmediate(resolve));
+  };
+  await ask(2);
+  expect(sockets.size).toBe(2);
+  clock.pass(3000);
+  await ask(1);
+  clock.pass(3000);
+  // One was idle for 3 s, the other for 6.
+  await ask(2);
+  expect(sockets.size).toBe(3);
 });
