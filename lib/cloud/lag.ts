@@ -28,7 +28,8 @@ const PERIOD = Duration.minutes(1);
 
 export interface LagMonitoringProps {
   readonly storage: LogStorage;
-  readonly alarms: LagAlarms;
+  /** Undefined: none, for an emulator that has neither queries nor composite alarms. */
+  readonly alarms: LagAlarms | undefined;
   readonly actions: readonly IAlarmAction[];
 }
 
@@ -38,6 +39,16 @@ export class LagMonitoring extends Construct {
   constructor(scope: Construct, id: string, { storage, alarms, actions }: LagMonitoringProps) {
     super(scope, id);
     const worst = (metric: string): MathExpression => worstOf(storage, metric);
+    if (alarms !== undefined) this.#alarm(worst, alarms, actions);
+    const graph = (title: string, metric: string): GraphWidget => new GraphWidget({ title, left: [worst(metric)], width: 8 });
+    this.widgets = [
+      graph("Consumers: records behind", "ConsumerLag"),
+      graph("Consumers: seconds behind", "ConsumerLagSeconds"),
+      graph("Consumers: status (3 and above: in trouble)", "ConsumerStatus"),
+    ];
+  }
+
+  #alarm(worst: (metric: string) => MathExpression, alarms: LagAlarms, actions: readonly IAlarmAction[]): void {
     const over = (name: string, metric: string, threshold: number, minutes: number, what: string): Alarm =>
       new Alarm(this, name, {
         metric: worst(metric),
@@ -67,12 +78,6 @@ export class LagMonitoring extends Construct {
       alarmDescription: "Consumers are behind or in trouble: of the alarms in the rule, those that are on say who and how.",
     });
     behind.addAlarmAction(...actions);
-    const graph = (title: string, metric: string): GraphWidget => new GraphWidget({ title, left: [worst(metric)], width: 8 });
-    this.widgets = [
-      graph("Consumers: records behind", "ConsumerLag"),
-      graph("Consumers: seconds behind", "ConsumerLagSeconds"),
-      graph("Consumers: status (3 and above: in trouble)", "ConsumerStatus"),
-    ];
   }
 }
 

@@ -31,7 +31,7 @@ export interface MonitoringProps {
   readonly gateway: Gateway;
   readonly storage: LogStorage;
   readonly alarmActions: readonly IAlarmAction[];
-  readonly lagAlarms: LagAlarms;
+  readonly lagAlarms: LagAlarms | undefined;
   readonly dashboard: boolean;
 }
 

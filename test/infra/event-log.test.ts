@@ -334,6 +334,13 @@ describe("what an event log tells people", () => {
   const alarms = (): Properties[] => prod.all("AWS::CloudWatch::Alarm").map(({ properties }) => properties);
   const jobs = prod.all("AWS::Scheduler::Schedule").map(({ id }) => id.replace(/^Log|Schedule[0-9A-F]{8}$/g, ""));
 
+  test("leaves out for an emulator what none has: queries and composite alarms", () => {
+    const emulated = synthesize({ endpointUrl: "http://127.0.0.1:4566" });
+    expect(emulated.all("AWS::CloudWatch::CompositeAlarm")).toEqual([]);
+    expect(JSON.stringify(emulated.all("AWS::CloudWatch::Alarm"))).not.toContain("SELECT");
+    expect(prod.all("AWS::CloudWatch::CompositeAlarm")).toHaveLength(1);
+  });
+
   test("is an alarm on errors and throttles of what callers start, of the API and of the table", () => {
     const metrics = alarms()
       .filter(({ TreatMissingData, Period }) => TreatMissingData === "notBreaching" && Period === 60)
