@@ -21,6 +21,10 @@ export function openApp(): LambdaParts {
     );
   let kafka: Promise<KafkaFrames> | undefined;
   let groups: Promise<GroupsApi> | undefined;
+  const openGroups = (): Promise<GroupsApi> => {
+    groups ??= import("../lib/groups/groups.ts").then(({ createGroups }) => createGroups({ storage, log, clock, ids, doorbell }));
+    return groups;
+  };
   const app = createHttpApp({
     log,
     clock,
@@ -35,11 +39,10 @@ export function openApp(): LambdaParts {
     ready: async () => void (await storageStep("storage", () => storage.table.get({ pk: "META", sk: "cluster" }))),
     version: process.env.BROKERLESS_VERSION ?? "0.0.0",
     onInternalError,
-    groups: () => {
-      groups ??= import("../lib/groups/groups.ts").then(({ createGroups }) =>
-        createGroups({ storage, log, clock, ids, doorbell }),
-      );
-      return groups;
+    groups: openGroups,
+    async lag() {
+      const { openLag } = await import("./consumer-lag.ts");
+      return openLag({ storage, log, clock, codecs: nodeCodecs, groups: await openGroups() });
     },
     async kafka(body, call, signal) {
       kafka ??= import("./kafka.ts").then(({ openKafka }) => openKafka({ storage, log, clock, ids, doorbell, onInternalError }));

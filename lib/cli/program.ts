@@ -3,6 +3,7 @@ import { Command } from "commander";
 import { addConsumeCommand } from "./commands/consume.ts";
 import { addGroupCommand } from "./commands/group.ts";
 import { addHealthCommand } from "./commands/health.ts";
+import { addLagCommand } from "./commands/lag.ts";
 import { addMaintainCommand } from "./commands/maintain.ts";
 import { addProduceCommand } from "./commands/produce.ts";
 import { addReplayCommand } from "./commands/replay.ts";
@@ -55,6 +56,7 @@ export async function runCli(argv: readonly string[], io: Io, version: string): 
   addProduceCommand(program, context);
   addConsumeCommand(program, context);
   addGroupCommand(program, context);
+  addLagCommand(program, context);
   addReplayCommand(program, context);
   addTunnelCommand(program, context);
   addMaintainCommand(program, context);

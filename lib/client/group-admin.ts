@@ -36,6 +36,34 @@ export interface CommittedOffset extends TopicPartition {
   readonly committedAtMs: number;
 }
 
+/** How far a group is behind in one topic. */
+export interface TopicLag {
+  readonly group: string;
+  readonly topic: string;
+  /** Burrow's words: `OK`, `WARN`, `ERR`, `STOP`, `STALL`, `REWIND`; of the worst partition. */
+  readonly status: string;
+  /** Records, all partitions together. */
+  readonly lag: number;
+  /** Of these: gone before the group read them. */
+  readonly lostRecords: number;
+  /** How long the first unread record has been waiting; at least so long unless `exact`. */
+  readonly lagSeconds: number;
+  readonly exact: boolean;
+  readonly partitions: number;
+  /** At the rates of late; undefined: never, or not known. */
+  readonly catchUpSeconds: number | undefined;
+  /** At the last commits of the partition that is furthest behind, oldest first; undefined: not known. */
+  readonly recentLags: readonly (number | undefined)[];
+}
+
+/** How far it is behind in one partition. */
+export interface PartitionLag extends Omit<TopicLag, "group" | "partitions"> {
+  readonly partition: number;
+  readonly currentOffset: number;
+  readonly logEndOffset: number;
+  readonly clientId: string | undefined;
+}
+
 /** What became of one partition. */
 export interface PartitionOutcome extends TopicPartition {
   readonly error?: BrokerlessError;
@@ -81,6 +109,29 @@ export class GroupAdmin {
       offset: Number(one["offset"]),
       metadata: String(one["metadata"]),
       committedAtMs: Number(one["committed_at"]),
+    }));
+  }
+
+  /** How far every group is behind, topic by topic. */
+  async lags(): Promise<TopicLag[]> {
+    const answer = await this.#connection.http.json({ method: "GET", path: ["v1", "lag"] });
+    return this.#all(answer, "lag").map((one) => ({
+      ...lagOf(one),
+      group: String(one["group"]),
+      partitions: Number(one["partitions"]),
+    }));
+  }
+
+  /** How far a group is behind, partition by partition, by the times of the records themselves. Throws `unknown_group`. */
+  async lag(group: string): Promise<PartitionLag[]> {
+    const path = ["v1", "groups", group, "lag"];
+    const answer = await this.#connection.http.json({ method: "GET", path, query: { exact: "true" } });
+    return this.#all(answer, "partitions").map((one) => ({
+      ...lagOf(one),
+      partition: Number(one["partition"]),
+      currentOffset: Number(one["current_offset"]),
+      logEndOffset: Number(one["log_end_offset"]),
+      clientId: typeof one["client_id"] === "string" ? one["client_id"] : undefined,
     }));
   }
 
@@ -131,4 +182,17 @@ function listing(one: Json): GroupListing {
 
 function errorOf({ code, message }: Json): BrokerlessError {
   return new BrokerlessError(code as ErrorCode, String(message));
+}
+
+function lagOf(one: Json): Omit<TopicLag, "group" | "partitions"> {
+  return {
+    topic: String(one["topic"]),
+    status: String(one["status"]),
+    lag: Number(one["lag"]),
+    lostRecords: Number(one["lost_records"]),
+    lagSeconds: Number(one["lag_seconds"]),
+    exact: one["lag_seconds_precision"] === "exact",
+    catchUpSeconds: typeof one["catch_up_seconds"] === "number" ? one["catch_up_seconds"] : undefined,
+    recentLags: (one["recent_lags"] as (number | null)[]).map((lag) => lag ?? undefined),
+  };
 }

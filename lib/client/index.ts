@@ -28,7 +28,9 @@ export type {
   GroupDescription,
   GroupListing,
   GroupMember,
+  PartitionLag,
   PartitionOutcome,
+  TopicLag,
 } from "./group-admin.ts";
 export type { Fetch } from "./http.ts";
 export type { OffsetAnswer, OffsetSpec } from "./offsets.ts";

@@ -3,6 +3,7 @@ import type { Principal, Tokens } from "../auth/index.ts";
 import { invariant } from "../base/assert.ts";
 import type { GroupsApi } from "../groups/types.ts";
 import { type Codecs, defaultPartitioner, type Partitioner } from "../kafka/index.ts";
+import type { LagApi } from "../lag/types.ts";
 import type { JobReport, JobRun } from "../log/jobs/job.ts";
 import type { LogApi } from "../log/types.ts";
 import { type Clock, type Ids, type Metrics, NO_METRICS } from "../ports/index.ts";
@@ -55,6 +56,8 @@ export interface SurfaceParts {
   readonly auth: AuthKind;
   /** Consumer groups. Without them there are no such routes. */
   readonly groups?: (() => Promise<GroupsApi>) | undefined;
+  /** How far groups are behind. Without it there are no such routes. */
+  readonly lag?: (() => Promise<LagApi>) | undefined;
   /** Kafka's protocol, for `POST /kafka`. Without it there is no such route. */
   readonly kafka?: KafkaFrames;
   /** Without it there is no route to start jobs by: they run elsewhere. */
@@ -89,6 +92,7 @@ export function createSurface(parts: SurfaceParts): Surface {
     metricsText: parts.metricsText,
     kafka: parts.kafka,
     groups: parts.groups,
+    lag: parts.lag,
     tokens: parts.tokens,
     guard: parts.auth === "token" ? parts.tokens : undefined,
     stopping: parts.stopping ?? new AbortController().signal,

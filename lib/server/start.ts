@@ -6,6 +6,9 @@ import type { GroupsApi } from "../groups/types.ts";
 import { createHttpApp } from "../http/index.ts";
 import type { Upkeep } from "../http/surface.ts";
 import { nodeCodecs } from "../kafka/codecs/node.ts";
+import { createLag } from "../lag/lag.ts";
+import { lagSettings } from "../lag/settings.ts";
+import type { LagApi } from "../lag/types.ts";
 import { createLog, type LogApi } from "../log/index.ts";
 import { storageStep } from "../log/storage-errors.ts";
 import type { Clock, Ids, Metrics } from "../ports/index.ts";
@@ -30,6 +33,7 @@ interface Ground {
   readonly log: LogApi;
   /** Undefined over a log that was given: there is no table to keep them in. */
   readonly groups: GroupsApi | undefined;
+  readonly lag: LagApi | undefined;
   readonly upkeep: Upkeep | undefined;
   /** Undefined over a log that was given: there is no table to keep them in. */
   readonly tokens: Tokens | undefined;
@@ -75,7 +79,7 @@ export async function startServer(options: ServerOptions = {}): Promise<RunningS
       settings: { autoCreateTopics, defaultPartitions },
       onInternalError,
     });
-    const { groups } = ground;
+    const { groups, lag } = ground;
     const hasTokens = auth === "token" && (await ground.tokens?.exist()) === true;
     const app = createHttpApp({
       log: ground.log,
@@ -91,6 +95,7 @@ export async function startServer(options: ServerOptions = {}): Promise<RunningS
       outlivesAnswer: true,
       ...(ground.upkeep === undefined ? {} : { upkeep: ground.upkeep }),
       groups: groups === undefined ? undefined : async () => groups,
+      lag: lag === undefined ? undefined : async () => lag,
       ready: async () => {
         await ground.ready();
       },
@@ -152,6 +157,7 @@ async function openGround(
     return {
       log,
       groups: undefined,
+      lag: undefined,
       upkeep: undefined,
       tokens: undefined,
       durability: "as the log that was given keeps it",
@@ -174,6 +180,7 @@ async function openGround(
   return {
     log,
     groups,
+    lag: createLag({ storage, log, groups, clock, codecs: nodeCodecs, settings: lagSettings(lookMs) }),
     upkeep: upkeepOf(jobs, jobParts),
     tokens: new Tokens({ table: storage.table, clock, ids }),
     durability: storage.durability,

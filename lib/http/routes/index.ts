@@ -17,6 +17,7 @@ export interface OperationsOptions {
   readonly withMetrics: boolean;
   readonly withKafka: boolean;
   readonly withGroups: boolean;
+  readonly withLag: boolean;
   readonly withTokens: boolean;
   readonly upkeep?: Upkeep | undefined;
 }
@@ -34,7 +35,7 @@ export interface Operations {
 }
 
 export function operationsOf(options: OperationsOptions): Operations {
-  const { limits, version, withMetrics, withKafka, withGroups, withTokens, upkeep } = options;
+  const { limits, version, withMetrics, withKafka, withGroups, withLag, withTokens, upkeep } = options;
   const later: Family[] = [
     { under: "/topics/", load: async () => (await import("./events.ts")).eventOperations() },
     { under: "/v1/topics/", load: async () => (await import("./partitions.ts")).partitionOperations() },
@@ -44,6 +45,14 @@ export function operationsOf(options: OperationsOptions): Operations {
     { under: "/v3/clusters/", load: async () => (await import("./configs.ts")).configOperations() },
   ];
   if (withGroups) later.push({ under: "/v1/groups", load: async () => (await import("./groups.ts")).groupOperations(limits) });
+  if (withLag)
+    later.push(
+      { under: "/v1/lag", load: async () => (await import("./lag.ts")).lagOperations() },
+      { under: "/v1/groups/", load: async () => (await import("./lag.ts")).groupLagOperations() },
+      { under: "/v3/clusters/", load: async () => (await import("./consumer-lags.ts")).consumerLagOperations() },
+      { under: "/v3/kafka", load: async () => (await import("./burrow.ts")).burrowOperations() },
+      { under: "/burrow/", load: async () => (await import("./burrow.ts")).burrowAdminOperations() },
+    );
   if (withKafka) later.push({ under: "/kafka", load: async () => (await import("./kafka.ts")).kafkaOperations() });
   if (upkeep !== undefined)
     later.push({ under: "/v1/jobs/", load: async () => (await import("./upkeep.ts")).jobOperations(upkeep) });

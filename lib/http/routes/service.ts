@@ -1,10 +1,12 @@
 /** What operators and tools ask: health, metrics, the description of the API. */
 import * as z from "zod";
 import { BrokerlessError } from "../../base/errors.ts";
+import type { GroupLag } from "../../lag/types.ts";
 import { onCluster } from "../access.ts";
 import { json, jsonText } from "../call.ts";
 import type { OpenApiDocument } from "../openapi.ts";
 import { type Operation, operation } from "../operation.ts";
+import type { Surface } from "../surface.ts";
 
 const READY_WITHIN_MS = 3000;
 
@@ -65,11 +67,21 @@ export function serviceOperations(describe: () => Promise<OpenApiDocument>, with
         summary: "Metrics in Prometheus's text format",
         access: onCluster("read"),
         responses: { 200: { description: "the metrics", content: { "text/plain": z.string() } } },
-        handle({ surface }) {
-          return jsonText(surface.metricsText?.() ?? "", 200, "text/plain; version=0.0.4; charset=utf-8");
+        async handle({ surface }) {
+          const text = (surface.metricsText?.() ?? "") + (await lagMetrics(surface));
+          return jsonText(text, 200, "text/plain; version=0.0.4; charset=utf-8");
         },
       }),
     );
   }
   return operations;
+}
+
+/** Looked at anew with every scrape. */
+async function lagMetrics({ lag, log }: Surface): Promise<string> {
+  if (lag === undefined) return "";
+  const { lagText } = await import("../lag/prometheus.ts");
+  const groups: GroupLag[] = [];
+  for await (const some of (await lag()).all()) groups.push(...some.filter(({ expired }) => !expired));
+  return lagText(await log.clusterId(), groups);
 }

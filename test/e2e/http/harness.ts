@@ -2,12 +2,16 @@
 import { connect } from "node:net";
 import { Tokens } from "../../../lib/auth/index.ts";
 import { createGroups } from "../../../lib/groups/groups.ts";
+import type { GroupsApi } from "../../../lib/groups/types.ts";
 import type { HttpApp } from "../../../lib/http/app.ts";
 import { createHttpApp, type Limits } from "../../../lib/http/index.ts";
 import { apiHandler } from "../../../lib/http/lambda/handler.ts";
 import type { KafkaFrames } from "../../../lib/http/surface.ts";
 import { nodeCodecs } from "../../../lib/kafka/codecs/node.ts";
 import { encodeBatch, type RecordInput } from "../../../lib/kafka/index.ts";
+import { createLag } from "../../../lib/lag/lag.ts";
+import { reportLag } from "../../../lib/lag/reporter.ts";
+import { LAG_SETTINGS } from "../../../lib/lag/settings.ts";
 import { createLog, type LogApi } from "../../../lib/log/index.ts";
 import type { Clock } from "../../../lib/ports/index.ts";
 import { listen, stopListening } from "../../../lib/server/listen.ts";
@@ -33,6 +37,9 @@ export interface TestServer {
   readonly lambda: (path: string, init?: RequestInit) => Promise<Response>;
   readonly v3: string;
   readonly stopping: AbortController;
+  readonly groups: GroupsApi;
+  /** A run of the reporter. */
+  readonly lookAtLag: () => Promise<unknown>;
   close(): Promise<void>;
 }
 
@@ -61,9 +68,12 @@ export async function startTestServer(options: TestServerOptions = {}): Promise<
   const internalErrors: unknown[] = [];
   const stopping = new AbortController();
   const groups = createGroups({ storage, log, clock, ids, doorbell }, { initialDelayMs: 0 });
+  const lagParts = { storage, log, clock, ids, codecs: nodeCodecs, settings: LAG_SETTINGS };
+  const lag = createLag({ ...lagParts, groups });
   const app = createHttpApp({
     log,
     groups: async () => groups,
+    lag: async () => lag,
     clock,
     ids,
     codecs: nodeCodecs,
@@ -97,6 +107,8 @@ export async function startTestServer(options: TestServerOptions = {}): Promise<
     metrics,
     internalErrors,
     stopping,
+    groups,
+    lookAtLag: () => reportLag(lagParts, { untilMs: clock.monotonicMs() + 60_000 }),
     lambda: (path, init) => throughLambda(app, path, init),
     v3: `${url}/v3/clusters/${clusterId}`,
     async close() {

@@ -1,0 +1,60 @@
+/**
+ * Lag as gauges in Prometheus's text format, by the names and labels that dashboards for Burrow and for kafka-lag-exporter ask
+ * for. Pure. A partition that several groups read is told of once.
+ */
+import { STATUSES } from "../../lag/rules.ts";
+import type { GroupLag } from "../../lag/types.ts";
+
+type Labels = Readonly<Record<string, string | number>>;
+
+export function lagText(cluster: string, groups: readonly GroupLag[]): string {
+  const series = new Map<string, Map<string, number>>();
+  const gauge = (name: string, value: number, labels: Labels): void => {
+    const of = series.get(name) ?? new Map<string, number>();
+    series.set(name, of.set(labelText(labels), value));
+  };
+  for (const { group, status, totalLag, maxLag, maxTime, partitions } of groups) {
+    const burrow = { cluster, consumer_group: group };
+    const exporter = { cluster_name: cluster, group };
+    gauge("burrow_kafka_consumer_lag_total", totalLag, burrow);
+    gauge("burrow_kafka_consumer_status", STATUSES.indexOf(status), burrow);
+    gauge("kafka_consumergroup_group_max_lag", maxLag?.currentLag ?? 0, exporter);
+    gauge("kafka_consumergroup_group_max_lag_seconds", maxTime.seconds, exporter);
+    gauge("kafka_consumergroup_group_sum_lag", totalLag, exporter);
+    for (const [topic, of] of Map.groupBy(partitions, (one) => one.topic)) {
+      const sum = of.reduce((total, { currentLag }) => total + currentLag, 0);
+      gauge("kafka_consumergroup_group_topic_sum_lag", sum, { ...exporter, topic });
+    }
+    for (const { topic, partition, offset, currentLag, time, logStartOffset, logEndOffset, lostRecords, owner } of partitions) {
+      const where = { topic, partition };
+      const member = {
+        member_host: owner?.clientHost ?? "",
+        consumer_id: owner?.memberId ?? "",
+        client_id: owner?.clientId ?? "",
+      };
+      const consumer = { ...exporter, ...where, ...member };
+      gauge("burrow_kafka_consumer_partition_lag", currentLag, { ...burrow, ...where });
+      gauge("burrow_kafka_consumer_current_offset", offset, { ...burrow, ...where });
+      gauge("kafka_consumergroup_group_offset", offset, consumer);
+      gauge("kafka_consumergroup_group_lag", currentLag, consumer);
+      gauge("kafka_consumergroup_group_lag_seconds", time.seconds, consumer);
+      gauge("brokerless_consumer_lost_records", lostRecords, { group, ...where });
+      if (logEndOffset < 0) continue;
+      gauge("burrow_kafka_topic_partition_offset", logEndOffset, { cluster, ...where });
+      gauge("kafka_partition_latest_offset", logEndOffset, { cluster_name: cluster, ...where });
+      gauge("kafka_partition_earliest_offset", logStartOffset, { cluster_name: cluster, ...where });
+    }
+  }
+  const lines: string[] = [];
+  for (const [name, of] of series) {
+    lines.push(`# TYPE ${name} gauge`);
+    for (const [labels, value] of of) lines.push(`${name}{${labels}} ${value}`);
+  }
+  return lines.length === 0 ? "" : `${lines.join("\n")}\n`;
+}
+
+function labelText(labels: Labels): string {
+  return Object.entries(labels)
+    .map(([name, value]) => `${name}="${String(value).replace(/[\\"\n]/g, (one) => (one === "\n" ? "\\n" : `\\${one}`))}"`)
+    .join(",");
+}
