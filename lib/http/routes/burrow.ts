@@ -30,7 +30,7 @@ interface Route {
   readonly answer: (exchange: Exchange, cluster: string) => Promise<Payload>;
 }
 
-const CLUSTER = "/v3/kafka/{cluster}";
+const CLUSTER = "/v3/kafka/{cluster_id}";
 const CONSUMER = `${CLUSTER}/consumer/{group}`;
 const notFound = (message: string): Payload => ({ message, status: 404, error: true });
 
@@ -157,7 +157,7 @@ export function burrowOperations(): Operation[] {
       responses: { 200: { description: "as Burrow answers", content: { "application/json": envelope } } },
       async handle(exchange) {
         const ours = await exchange.surface.log.clusterId();
-        const asked = exchange.params["cluster"] ?? ours;
+        const asked = exchange.params["cluster_id"] ?? ours;
         return reply(exchange, asked === ours ? await answer(exchange, ours) : notFound("cluster not found"));
       },
     }),

@@ -314,6 +314,9 @@ async function judge({ method, path, headers, body }: Request): Promise<number> 
     signal: controller.signal,
     ...(body === undefined ? {} : { body: body as Uint8Array<ArrayBuffer> }),
   });
+  // A group that is not well is told by 503.
+  const tellsBy503 = method === "GET" && /^\/v1\/groups\/[^/]+\/health/.test(path);
+  if (tellsBy503 && response.status === 503) return response.status;
   expect(response.status, `${method} ${path}`).toBeLessThan(500);
   if (response.headers.get("content-type") === "text/event-stream") {
     controller.abort();
@@ -326,6 +329,11 @@ async function judge({ method, path, headers, body }: Request): Promise<number> 
   });
   if (response.status >= 400) {
     const error = JSON.parse(text);
+    // Burrow's own answer for what it does not know.
+    if (path.startsWith("/v3/kafka") && response.status === 404 && error.request !== undefined) {
+      expect(error.message, text).toMatch(/not found$|^consumer status returned$/);
+      return response.status;
+    }
     expect(CODES.has(error.code), text).toBe(true);
     expect(typeof error.error_code, text).toBe("number");
     expect(error.message, text).toMatch(/^[^\n]+$/);
