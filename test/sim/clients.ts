@@ -8,6 +8,8 @@ import type { Simulation } from "./simulation.ts";
 import { Crashed } from "./world.ts";
 
 const TOPIC = "t";
+/** Longer than it takes until a run is rolled. */
+const LONG_MS = 200_000;
 
 function bytesOf(
   texts: readonly string[],
@@ -82,10 +84,17 @@ export async function keyedClient(sim: Simulation, name: string, requests: numbe
     const partition = world.below(sim.partitions);
     const bytes = bytesOf(texts, world.nowMs);
     const options: AppendOptions = { idempotencyKey: `${name}-${i}` };
-    const result = await sim.untilAnswered((log) => log.append({ topic: TOPIC, partition, batches: bytes.slice() }, options));
+    const send = (log: LogApi): Promise<AppendResult> => log.append({ topic: TOPIC, partition, batches: bytes.slice() }, options);
+    // Some clients come back only after their records were rolled.
+    const first = await sim.call(send).catch(async (error) => {
+      if (!isSetback(error)) throw error;
+      if (world.chance(0.5)) await world.clock(undefined).sleep(LONG_MS);
+    });
+    const result = first ?? (await sim.untilAnswered(send));
     noteAcked(history, name, texts, result);
     if (world.chance(0.3)) {
-      const again = await sim.untilAnswered((log) => log.append({ topic: TOPIC, partition, batches: bytes.slice() }, options));
+      if (world.chance(0.5)) await world.clock(undefined).sleep(LONG_MS);
+      const again = await sim.untilAnswered(send);
       noteAcked(history, name, texts, again);
     }
     await sim.pause();
@@ -122,6 +131,7 @@ export async function atomicClient(sim: Simulation, name: string, requests: numb
 export async function reader(sim: Simulation, partition: number): Promise<void> {
   const { world, history } = sim;
   let offset = 0;
+  let [start, end] = [0, 0];
   while (!sim.stopping) {
     try {
       const read = await sim.call((log) =>
@@ -137,12 +147,24 @@ export async function reader(sim: Simulation, partition: number): Promise<void> 
           }
         }
       }
-      if (read.sizeBytes > 0 && read.nextOffset !== offset)
+      if (read.logStartOffset < start || read.logEndOffset < end) {
+        history.wrong.push(
+          `partition ${partition} went back from ${start}..${end} to ${read.logStartOffset}..${read.logEndOffset}`,
+        );
+      }
+      [start, end] = [read.logStartOffset, read.logEndOffset];
+      if (world.chance(0.05)) offset = start + world.below(end - start + 1);
+      else if (read.sizeBytes > 0 && read.nextOffset !== offset)
         throw new Error(`reader of ${partition}: next is ${read.nextOffset}, read up to ${offset}`);
     } catch (error) {
-      if (error instanceof BrokerlessError && error.code === "offset_out_of_range")
-        offset = Number(error.details["logStartOffset"]);
-      else if (!isSetback(error)) throw error;
+      if (error instanceof BrokerlessError && error.code === "offset_out_of_range") {
+        const from = Number(error.details["logStartOffset"]);
+        if (offset >= from) history.wrong.push(`offset ${offset} is out of range where the log starts at ${from}`);
+        offset = from;
+      } else if (error instanceof BrokerlessError && error.message.includes("bytes were not found")) {
+        history.wrong.push(error.message);
+        return;
+      } else if (!isSetback(error)) throw error;
     }
     await sim.pause();
   }
@@ -150,13 +172,142 @@ export async function reader(sim: Simulation, partition: number): Promise<void> 
 
 /** Deletes what is old, a few times. */
 export async function deleter(sim: Simulation, times: number): Promise<void> {
-  const { world } = sim;
+  const { world, history } = sim;
   for (let i = 0; i < times; i++) {
     for (let k = 0; k < 10; k++) await sim.pause();
     const partition = world.below(sim.partitions);
     const { offset: end } = await sim.untilAnswered((log) => log.listOffset(TOPIC, partition, { at: "latest" }));
     const upTo = world.below(end + 1);
+    history.deletedTo[partition] = Math.max(history.deletedTo[partition] ?? 0, upTo);
     await sim.untilAnswered((log) => log.deleteRecords(TOPIC, partition, upTo));
+  }
+}
+
+/** Adds partitions, each of which gets a reader. */
+export async function grower(sim: Simulation, times: number): Promise<void> {
+  for (let i = 0; i < times; i++) {
+    for (let k = 0; k < 20; k++) await sim.pause();
+    const total = sim.partitions + 1;
+    try {
+      await sim.untilAnswered((log) => log.growPartitions(TOPIC, total));
+    } catch (error) {
+      // It was done, and the answer was lost.
+      if (!(error instanceof BrokerlessError && error.code === "invalid_partitions")) throw error;
+    }
+    sim.grewTo(total);
+  }
+}
+
+const COMPACTED = "k";
+const KEYS = 5;
+
+/** Writes to a compacted topic; of each key the last record that was acknowledged, or one that came after it, is kept. */
+export async function compactedClient(sim: Simulation, sends: number): Promise<void> {
+  const { world, history } = sim;
+  if (sends === 0) return;
+  const configs = {
+    "cleanup.policy": "compact",
+    "min.cleanable.dirty.ratio": "0.1",
+    "segment.ms": "600000",
+    "delete.retention.ms": "1000",
+  };
+  try {
+    await sim.untilAnswered((log) => log.createTopic({ name: COMPACTED, partitions: 1, configs }));
+  } catch (error) {
+    if (!(error instanceof BrokerlessError && error.code === "topic_exists")) throw error;
+  }
+  for (let i = 0; i < sends; i++) {
+    const key = `k${world.below(KEYS)}`;
+    const value = world.chance(0.1) ? null : `${key}=${i}`;
+    const encode = (text: string): Uint8Array => new TextEncoder().encode(text);
+    const bytes = encodeBatch([{ key: encode(key), value: value === null ? null : encode(value) }], { timestampMs: world.nowMs });
+    try {
+      const { baseOffset } = await sim.call((log) => log.append({ topic: COMPACTED, partition: 0, batches: bytes }));
+      history.compacted.push({ key, value, offset: baseOffset });
+    } catch (error) {
+      if (!isSetback(error)) throw error;
+      if (value === null) history.lostTombstones.add(key);
+    }
+    await sim.pause();
+  }
+}
+
+/** What a compacted topic has; what is missing of it that was acknowledged goes into the history. */
+export async function checkCompacted(sim: Simulation): Promise<void> {
+  const { history } = sim;
+  if (history.compacted.length === 0) return;
+  const latest = new Map<string, { readonly offset: number; readonly value: string | null }>();
+  const byOffset = new Map<number, string | null>();
+  // A tombstone may be gone itself by now.
+  const isTombstoned = (key: string, offset: number): boolean =>
+    history.lostTombstones.has(key) ||
+    history.compacted.some((one) => one.key === key && one.value === null && one.offset > offset);
+  let next = 0;
+  for (let end = 1; next < end; ) {
+    const read = await sim.untilAnswered((log) => log.read({ topic: COMPACTED, partition: 0, offset: next }));
+    for (const bytes of read.batches) {
+      for (const batch of batchHeaders(bytes)) {
+        for (const record of decodeBatch(bytes, batch.at, {})) {
+          if (record.offset < next) continue;
+          const key = new TextDecoder().decode(record.key ?? new Uint8Array());
+          const value = record.value === null ? null : textOf(record);
+          if (record.offset <= (latest.get(key)?.offset ?? -1))
+            history.wrong.push(`compacted: ${key} at ${record.offset} is not in order`);
+          latest.set(key, { offset: record.offset, value });
+          byOffset.set(record.offset, value);
+        }
+      }
+    }
+    if (read.nextOffset <= next && next < read.logEndOffset)
+      return void history.wrong.push(`compacted: a read at ${next} brings nothing`);
+    next = Math.max(next, read.nextOffset);
+    end = read.logEndOffset;
+  }
+  for (const { key, value, offset } of history.compacted) {
+    const found = byOffset.get(offset);
+    if (byOffset.has(offset)) {
+      if (found !== value) history.wrong.push(`compacted: ${key} at ${offset} is ${found}, not ${value}`);
+    } else if (value !== null && offset >= (latest.get(key)?.offset ?? -1) && !isTombstoned(key, offset)) {
+      history.wrong.push(`compacted: ${key} at ${offset} is gone, and nothing came after it`);
+    }
+  }
+}
+
+const OTHER = "u";
+
+/** Makes a topic, writes to it, reads it, deletes it, and again under the same name: what was before is never seen again. */
+export async function topicChurner(sim: Simulation, times: number): Promise<void> {
+  const { world, history } = sim;
+  for (let i = 0; i < times; i++) {
+    const answered = async (step: (log: LogApi) => Promise<unknown>, doneBefore: string): Promise<void> => {
+      try {
+        await sim.untilAnswered(step);
+      } catch (error) {
+        if (!(error instanceof BrokerlessError && error.code === doneBefore)) throw error;
+      }
+    };
+    await answered((log) => log.createTopic({ name: OTHER, partitions: 1 }), "topic_exists");
+    const acked = new Map<number, string>();
+    for (let k = 0; k < 2 + world.below(8); k++) {
+      const text = `churn:${i * 100 + k}`;
+      try {
+        const { baseOffset } = await sim.call((log) =>
+          log.append({ topic: OTHER, partition: 0, batches: bytesOf([text], world.nowMs) }),
+        );
+        acked.set(baseOffset, text);
+      } catch (error) {
+        if (!isSetback(error)) throw error;
+      }
+    }
+    for (const [offset, text] of acked) {
+      const read = await sim.untilAnswered((log) => log.read({ topic: OTHER, partition: 0, offset, maxBytes: 1 }));
+      const found = read.batches.flatMap((bytes) => decodeBatch(bytes, 0, {})).find((one) => one.offset === offset);
+      if (found === undefined || textOf(found) !== text) {
+        history.wrong.push(`topic ${OTHER}, time ${i}: ${text} at ${offset} is ${found === undefined ? "gone" : textOf(found)}`);
+      }
+    }
+    await answered((log) => log.deleteTopic(OTHER), "unknown_topic");
+    await sim.pause();
   }
 }
 

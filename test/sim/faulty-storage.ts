@@ -8,11 +8,20 @@ export function faultyStorage(truth: Storage, world: World, process: Process): S
   const read = <T>(name: string, run: () => Promise<T>): Promise<T> => world.step(process, name, false, run);
   const write = <T>(name: string, run: () => Promise<T>): Promise<T> => world.step(process, name, true, run);
 
+  async function* paged<T>(name: string, pages: AsyncIterable<T>): AsyncIterable<T> {
+    const each = pages[Symbol.asyncIterator]();
+    for (;;) {
+      const page = await read(name, () => each.next());
+      if (page.done === true) return;
+      yield page.value;
+    }
+  }
+
   const steps: Table = {
     get: (key) => read(`get ${key.pk} ${key.sk}`, () => table.get(key)),
     getMany: async (keys) => Promise.all(keys.map((key) => steps.get(key))),
     range: (pk, query) => read(`range ${pk} ${query?.from ?? ""}`, () => table.range(pk, query)),
-    scan: (prefix) => table.scan(prefix),
+    scan: (prefix) => paged(`scan ${prefix}`, table.scan(prefix)),
     write: (op) => write(`${op.op} ${op.key.pk} ${op.key.sk}`, () => table.write(op)),
     atomically: (ops) => write(`atomically ${ops.length}`, () => table.atomically(ops)),
     inOrder: async (stages) => {
@@ -58,17 +67,17 @@ export function faultyStorage(truth: Storage, world: World, process: Process): S
       },
       get: (key, slice) => read(`get ${key}`, () => bucket.get(key, slice)),
       delete: (keys) => write("delete objects", () => bucket.delete(keys)),
-      list: (prefix, options) => bucket.list(prefix, options),
+      list: (prefix, options) => paged(`list ${prefix}`, bucket.list(prefix, options)),
       concat: (keys, into) => write(`concat ${into}`, () => bucket.concat(keys, into)),
       presign: (key, method, ttlMs) => bucket.presign(key, method, ttlMs),
     },
     table: steps,
     blobs: {
       separate: false,
-      place: (sizeBytes) => (sizeBytes > 400 ? 1 : 0),
+      place: (sizeBytes) => (sizeBytes > 150 ? 1 : 0),
       read: (slices) => read("read blobs", () => blobs.read(slices.map((slice) => ({ ...slice, place: 0 })))),
       delete: (names) => write("delete blobs", () => blobs.delete(names)),
-      list: (upTo, which) => blobs.list(upTo, which),
+      list: (upTo, which) => paged("list blobs", blobs.list(upTo, which)),
     },
   };
 }

@@ -16,11 +16,19 @@ export class History {
   readonly once = new Set<string>();
   /** Texts that are written together or not at all. */
   readonly together: (readonly string[])[] = [];
+  /** For each partition, the offset up to which records were ever asked to be deleted. */
+  readonly deletedTo: number[] = [];
+  /** Acknowledged records of the compacted topic. */
+  readonly compacted: { readonly key: string; readonly value: string | null; readonly offset: number }[] = [];
+  /** Keys of the compacted topic with a tombstone of which nobody knows whether it was written. */
+  readonly lostTombstones = new Set<string>();
+  /** What a client saw that must not be, in words. */
+  readonly wrong: string[] = [];
   readonly seen: { readonly partition: number; readonly offset: number; readonly text: string }[] = [];
 
   /** Answers every violation, in words. Each log is by offset, and has nothing below its start. */
   violations(logs: readonly (readonly KafkaRecord[])[]): string[] {
-    const wrong: string[] = [];
+    const wrong = [...this.wrong];
     const starts = logs.map((records) =>
       Math.max(
         0,

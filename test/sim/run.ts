@@ -1,20 +1,106 @@
-/** `npm run sim -- --minutes 5 [--first 1]`: plays seed after seed until the time is over; ends at the first violation. */
+/**
+ * `npm run sim -- --minutes 5 [--first 1] [--seeds 10000]`: plays seed after seed in two processes until the time is over or
+ * so many were played; ends at the first violation, made as small as it can be. `--seed 17 [--without few,late]
+ * [--scale 0.2]` plays one seed and prints its steps.
+ */
+import { fork } from "node:child_process";
 import { parseArgs } from "node:util";
+import { type Bounds, EVERYTHING, PARTS, type Part, replayCommand, shrink } from "./bounds.ts";
 import { Simulation } from "./simulation.ts";
 
-const { values } = parseArgs({ options: { minutes: { type: "string", default: "1" }, first: { type: "string", default: "1" } } });
-const until = performance.now() + Number(values.minutes) * 60_000;
-let seed = Number(values.first);
-let steps = 0;
-for (; performance.now() < until; seed++) {
-  const simulation = new Simulation(seed);
-  const violations = await simulation.play().catch((error) => [String(error)]);
-  steps += simulation.world.trace.length;
-  if (violations.length > 0) {
-    console.error(`seed ${seed}: ${violations.join("; ")}\nonce more: npm run sim -- --first ${seed} --minutes 0.01`);
-    console.error(simulation.world.trace.slice(-40).join("\n"));
-    process.exit(1);
+const PROCESSES = 2;
+const SAY_EVERY_MS = 10_000;
+const { values } = parseArgs({
+  options: {
+    minutes: { type: "string", default: "1" },
+    first: { type: "string", default: "1" },
+    seeds: { type: "string", default: "Infinity" },
+    seed: { type: "string" },
+    without: { type: "string", default: "" },
+    scale: { type: "string", default: "1" },
+    worker: { type: "string" },
+  },
+});
+
+if (values.seed !== undefined) await playOne(Number(values.seed), boundsAsked());
+else if (values.worker !== undefined) await work(Number(values.worker));
+else await playMany();
+
+function boundsAsked(): Bounds {
+  const without = values.without.split(",").filter((part) => part !== "");
+  const unknown = without.find((part) => !PARTS.includes(part as Part));
+  if (unknown !== undefined) {
+    console.error(`--without takes ${PARTS.join(", ")}; ${unknown} given`);
+    process.exit(2);
   }
-  if (process.stderr.isTTY && seed % 50 === 0) process.stderr.write(`\r${seed} seeds, ${steps} steps`);
+  return { scale: Number(values.scale), without: without as Part[] };
 }
-console.log(`${seed - Number(values.first)} seeds, ${steps} steps, no violation`);
+
+async function playOne(seed: number, bounds: Bounds): Promise<void> {
+  const simulation = new Simulation(seed, undefined, bounds);
+  const violations = await simulation.play();
+  console.log(simulation.world.trace.join("\n"));
+  console.log(`${simulation.world.trace.length} steps, history ${simulation.digest}`);
+  for (const violation of violations) console.log(`VIOLATION ${violation}`);
+  process.exit(violations.length > 0 ? 1 : 0);
+}
+
+interface Told {
+  readonly played: number;
+  readonly steps: number;
+  readonly failure?: string;
+}
+
+/** Every second seed from `first` on. */
+async function work(first: number): Promise<void> {
+  const until = performance.now() + Number(values.minutes) * 60_000;
+  const tell = (told: Told): Promise<void> => new Promise((resolve) => process.send?.(told, () => resolve()));
+  const end = Number(values.first) + Number(values.seeds);
+  for (let seed = first; performance.now() < until && seed < end; seed += PROCESSES) {
+    const simulation = new Simulation(seed);
+    const violations = await simulation.play();
+    const played = { played: 1, steps: simulation.world.trace.length };
+    if (violations.length === 0) await tell(played);
+    else {
+      const bounds = await shrink(
+        EVERYTHING,
+        async (smaller) => (await new Simulation(seed, undefined, smaller).play()).length > 0,
+      );
+      const least = new Simulation(seed, undefined, bounds);
+      const why = await least.play();
+      await tell({
+        ...played,
+        failure: `seed ${seed}: ${violations[0]}\nin the smallest way found: ${why[0]} (${least.world.trace.length} steps)\nonce more: ${replayCommand(seed, bounds)}`,
+      });
+      break;
+    }
+  }
+  process.disconnect();
+}
+
+async function playMany(): Promise<void> {
+  let [played, steps] = [0, 0];
+  const beganMs = performance.now();
+  const failures: string[] = [];
+  const say = setInterval(() => {
+    const seconds = Math.round((performance.now() - beganMs) / 1000);
+    console.error(`${seconds} s: ${played} seeds, ${steps} steps`);
+  }, SAY_EVERY_MS);
+  const codes = await Promise.all(
+    Array.from({ length: PROCESSES }, async (_, i) => {
+      const first = Number(values.first) + i;
+      const child = fork(import.meta.filename, [...process.argv.slice(2), "--worker", String(first)]);
+      child.on("message", (told: Told) => {
+        played += told.played;
+        steps += told.steps;
+        if (told.failure !== undefined) failures.push(told.failure);
+      });
+      return new Promise<number | null>((resolve) => child.on("exit", resolve));
+    }),
+  );
+  clearInterval(say);
+  for (const failure of failures) console.error(failure);
+  const seconds = Math.round((performance.now() - beganMs) / 1000);
+  console.log(`${played} seeds, ${steps} steps, ${failures.length} violations, ${seconds} s`);
+  process.exit(failures.length > 0 || codes.some((code) => code !== 0) ? 1 : 0);
+}

@@ -28,6 +28,16 @@ interface Step {
   readonly reject: (error: unknown) => void;
 }
 
+/** A write whose caller knows nothing of it any more, and when it can be applied at the earliest. */
+interface Late {
+  readonly name: string;
+  readonly run: () => Promise<unknown>;
+  readonly fromMs: number;
+}
+
+/** Some come at once, some after minutes, some after everybody has forgotten them. */
+const LATE_MS = [0, 0, 100_000, 1_000_000] as const;
+
 interface Timer {
   readonly dueMs: number;
   readonly process: Process | undefined;
@@ -43,7 +53,7 @@ export interface Faults {
   readonly longPause: number;
 }
 
-const STORMY: Faults = { crash: 0.004, lostAnswer: 0.02, late: 0.02, refused: 0.02, longPause: 0.003 };
+export const STORMY: Faults = { crash: 0.004, lostAnswer: 0.02, late: 0.02, refused: 0.02, longPause: 0.003 };
 export const CALM: Faults = { crash: 0, lostAnswer: 0, late: 0, refused: 0, longPause: 0 };
 
 export class Process {
@@ -64,14 +74,14 @@ export class Crashed extends Error {}
 
 export class World {
   readonly random: () => number;
-  faults: Faults = STORMY;
+  faults: Faults = CALM;
   nowMs = 1_700_000_000_000;
   /** What happened, a line a step. */
   readonly trace: string[] = [];
   #steps: Step[] = [];
   #timers: Timer[] = [];
   /** Writes whose callers know nothing of them any more. */
-  #late: { readonly name: string; readonly run: () => Promise<unknown> }[] = [];
+  #late: Late[] = [];
   #minted = 0;
 
   constructor(seed: number) {
@@ -133,11 +143,15 @@ export class World {
     process.crashed = true;
     this.trace.push(`${process.name} CRASHES`);
     for (const step of this.#steps) {
-      if (step.process === process && step.write && this.chance(0.5)) this.#late.push(step);
+      if (step.process === process && step.write && this.chance(0.5)) this.#keepBack(step);
     }
     this.#steps = this.#steps.filter((step) => step.process !== process);
     this.#timers = this.#timers.filter((timer) => timer.process !== process);
     process.onCrash.reject(new Crashed(process.name));
+  }
+
+  #keepBack({ name, run }: Step): void {
+    this.#late.push({ name, run, fromMs: this.nowMs + this.pick(LATE_MS) });
   }
 
   /** Runs until `done`, or until nothing can happen any more. Throws when it takes too many steps. */
@@ -161,15 +175,15 @@ export class World {
   async #once(): Promise<boolean> {
     // Mostly a moment passes, and now and then so much that producers count as idle.
     this.nowMs += this.chance(this.faults.longPause) ? 700_000 : this.below(3);
-    if (this.#late.length > 0 && this.chance(0.05)) {
-      const [late] = this.#late.splice(this.below(this.#late.length), 1);
-      if (late !== undefined) {
-        const applied = await late.run().then(
-          () => "applied",
-          () => "refused",
-        );
-        this.trace.push(`LATE ${late.name} ${applied}`);
-      }
+    const ripe = this.#late.filter(({ fromMs }) => fromMs <= this.nowMs);
+    if (ripe.length > 0 && this.chance(0.015)) {
+      const late = this.pick(ripe);
+      this.#late.splice(this.#late.indexOf(late), 1);
+      const applied = await late.run().then(
+        () => "applied",
+        () => "refused",
+      );
+      this.trace.push(`LATE ${late.name} ${applied}`);
       return true;
     }
     const due = this.#timers.filter((timer) => timer.dueMs <= this.nowMs);
@@ -203,7 +217,7 @@ export class World {
     }
     if (step.write && dice < crash + refused + late) {
       this.trace.push(`${label}: time-out, still under way`);
-      this.#late.push(step);
+      this.#keepBack(step);
       step.reject(new StorageError("unknown", "simulated: time-out"));
       return;
     }

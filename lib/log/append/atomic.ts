@@ -154,7 +154,7 @@ async function readBack(
   return parts.map((part, i) => {
     const { lane, logAppendTime } = part;
     to.doorbell.ring(lane.name);
-    sealWhenDue({ table: to.storage.table, clock: to.clock, policy: to.sealing }, lane, 1);
+    sealWhenDue({ table: to.storage.table, clock: to.clock, ids: to.ids, policy: to.sealing }, lane, 1);
     return appendResult(part, lane, baseOffsets[i] as number, {
       duplicate: false,
       logAppendTimeMs: logAppendTime ? appendTimeMs : undefined,

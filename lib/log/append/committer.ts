@@ -76,7 +76,11 @@ export class Committer {
         if (alone && batches.length > 0) continue;
         this.#ready.delete(lane);
         const batch = this.#take(lane);
-        if (batch === undefined) continue;
+        if (batch === undefined) {
+          // A keyed request has come to the front, and wants a commit of its own.
+          if (!lane.busy && lane.queue.length > 0) this.#ready.add(lane);
+          continue;
+        }
         lane.busy = true;
         batches.push(batch);
         sizeBytes += batch.sizeBytes;
@@ -89,9 +93,11 @@ export class Committer {
   /** Takes what can be committed now out of the queue; undefined when there is nothing, or something must come first. */
   #take(lane: Lane): LaneBatch | undefined {
     const batch = new LaneBatch(lane);
+    const first = lane.queue[0];
     for (let pending = lane.queue[0]; pending !== undefined; pending = lane.queue[0]) {
       if (!batch.hasRoom(pending.prepared)) break;
-      if (batch.placed.length > 0 && pending.claim !== undefined) break;
+      // Only what was at the front when the lane was chosen is known to go alone.
+      if (pending.claim !== undefined && pending !== first) break;
       if (pending.prepared.batches.some(({ producerId }) => producerId >= 0 && !lane.knows(producerId))) {
         if (batch.placed.length === 0) this.#first(lane, this.#lookUp(lane, pending, false));
         break;
@@ -187,11 +193,8 @@ export class Committer {
     if (outcome.kind === "applied") {
       this.#answer(batch, outcome.baseOffset, outcome.appendTimeMs);
       this.#parts.doorbell.ring(lane.name);
-      sealWhenDue(
-        { table: this.#parts.storage.table, clock: this.#parts.clock, policy: this.#parts.sealing },
-        lane,
-        batch.refCount,
-      );
+      const { storage, clock, ids, sealing: policy } = this.#parts;
+      sealWhenDue({ table: storage.table, clock, ids, policy }, lane, batch.refCount);
     } else if (outcome.kind === "gone") {
       lane.forgetHead();
       if (lane.queue.length === 0) this.#lanes.delete(lane.name);

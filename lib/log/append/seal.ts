@@ -10,7 +10,7 @@
  * not moved, counting `evictions`, so that an append that judged it absent is refused.
  */
 import { ulidTimeMs } from "../../base/ulid.ts";
-import { type Clock, type Item, StorageError, type Table } from "../../ports/index.ts";
+import { type Clock, type Ids, type Item, StorageError, type Table } from "../../ports/index.ts";
 import { decodeHead, type Head, headKey } from "../items/head.ts";
 import { encodeProducer, type ProducerState, packProducer, producerInHead, producerKey } from "../items/producer.ts";
 import { refRecordCount } from "../items/ref.ts";
@@ -45,6 +45,7 @@ function shouldSeal(refsBefore: number, refsAfter: number, { runRefs }: SealPoli
 export interface Sealer {
   readonly table: Table;
   readonly clock: Clock;
+  readonly ids: Ids;
   readonly policy: SealPolicy;
 }
 
@@ -62,7 +63,7 @@ async function seal(sealer: Sealer, lane: Lane, head: Head): Promise<void> {
   try {
     let left: Head | undefined = head;
     while (left !== undefined && left.tail.length >= sealer.policy.runRefs) {
-      const item = await sealOnce(sealer.table, lane, left, sealer.policy.runRefs);
+      const item = await sealOnce(sealer, lane, left, sealer.policy.runRefs);
       left = item && lane.saw(item);
     }
     if (left !== undefined) await evictProducers(sealer, lane, left);
@@ -75,7 +76,7 @@ async function seal(sealer: Sealer, lane: Lane, head: Head): Promise<void> {
  * Seals all that is in the tail, full runs or not; answers how many refs that were. Not for writers: only before rolling by
  * hand. A writer that seals meanwhile cuts differently; the run of the one that comes second is void (R2 of a run).
  */
-export async function sealTail(table: Table, topicId: string, partition: number): Promise<number> {
+export async function sealTail(table: Table, ids: Ids, topicId: string, partition: number): Promise<number> {
   const key = headKey(topicId, partition);
   let item = await table.get(key);
   let refs = 0;
@@ -84,15 +85,17 @@ export async function sealTail(table: Table, topicId: string, partition: number)
     const count = Math.min(head.tail.length, SEAL_POLICY.runRefs);
     // What is appended meanwhile stays.
     if (count === 0 || head.tailBase >= left) break;
-    item = await sealOnce(table, { topicId, partition, headKey: key }, head, count);
+    item = await sealOnce({ table, ids }, { topicId, partition, headKey: key }, head, count);
     if (item !== undefined && decodeHead(item).tailBase > head.tailBase) refs += count;
   }
+  // So few refs as here do not keep a roller from taking the mark away while they are sealed.
+  if (refs > 0) await table.write(markWork(topicId, partition, ids));
   return refs;
 }
 
 /** Seals the first refs; answers the head as it is then, or undefined when it is gone. */
 async function sealOnce(
-  table: Table,
+  { table, ids }: Pick<Sealer, "table" | "ids">,
   { topicId, partition, headKey: key }: Pick<Lane, "topicId" | "partition" | "headKey">,
   head: Head,
   refCount: number,
@@ -100,7 +103,7 @@ async function sealOnce(
   const refs = head.tail.slice(0, refCount);
   const count = refs.reduce((sum, ref) => sum + refRecordCount(ref), 0);
   const settled = await table.inOrder([
-    [markWork(topicId, partition)],
+    [markWork(topicId, partition, ids)],
     [{ op: "put", key: runKey(topicId, partition, head.tailBase + count - 1), item: encodeRun({ base: head.tailBase, refs }) }],
     [
       {

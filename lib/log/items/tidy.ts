@@ -5,7 +5,7 @@
  * | attribute | what |
  * |---|---|
  * | `v` | format version |
- * | `k` | a counter: every segment that the roller puts adds one |
+ * | `k` | a counter: every segment that the roller puts adds to it (W1 in `work.ts`) |
  * | `m` | the counter at which the merger has looked |
  * | `c` | the counter at which compaction has looked |
  * | `d` | when compaction is to look again though no segment was put, milliseconds since 1970 |
@@ -13,10 +13,10 @@
  * Y1  `k` grows in the transaction that puts a segment, and the item is deleted only at the counter that was read before
  *     the segments were: so a segment that was not looked at is never without its mark.
  */
-import type { Change, Condition, Item, Key, KeyedItem, Update, Write } from "../../ports/index.ts";
+import type { Change, Condition, Ids, Item, Key, KeyedItem, Update, Write } from "../../ports/index.ts";
 import { checkFormat, FORMAT_VERSION } from "./format.ts";
 import { parsePartitionName, partitionName } from "./head.ts";
-import { shardOf } from "./work.ts";
+import { markStep, shardOf } from "./work.ts";
 
 export interface Tidy {
   readonly topicId: string;
@@ -54,13 +54,13 @@ function number(item: Item, name: string): number {
   return (item[name] as number | undefined) ?? 0;
 }
 
-export function markTidy(topicId: string, partition: number): Update {
+export function markTidy(topicId: string, partition: number, ids: Ids): Update {
   return {
     op: "update",
     key: tidyKey(topicId, partition),
     changes: [
       { set: "v", to: FORMAT_VERSION },
-      { add: "k", by: 1 },
+      { add: "k", by: markStep(ids) },
     ],
   };
 }

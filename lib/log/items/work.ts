@@ -4,12 +4,13 @@
  * | attribute | what |
  * |---|---|
  * | `v` | format version |
- * | `k` | a counter: every seal adds one |
+ * | `k` | a counter: every seal adds to it, by chance so much |
  *
- * W1  Marked before a run is put, and deleted only at the counter that was read before the runs were: so a run is
- *     never without its mark.
+ * W1  Marked before a run is put, and deleted only at the counter that was read before a head with which no seal can be
+ *     under way, and before the runs: so a run is never without its mark. A mark that is made anew begins at another number than the one that went, so that whoever has
+ *     read that one does not take this one for it.
  */
-import type { Key, Update } from "../../ports/index.ts";
+import type { Ids, Key, Update } from "../../ports/index.ts";
 import { FORMAT_VERSION } from "./format.ts";
 import { partitionName } from "./head.ts";
 
@@ -27,13 +28,18 @@ export function workKey(topicId: string, partition: number): Key {
   return { pk: `WORK#${shardOf(topicId, partition)}`, sk: partitionName(topicId, partition) };
 }
 
-export function markWork(topicId: string, partition: number): Update {
+/** What a mark adds to its counter: a number that nobody guesses, and many of which fit. */
+export function markStep(ids: Ids): number {
+  return 1 + Math.floor(ids.random() * 2 ** 32);
+}
+
+export function markWork(topicId: string, partition: number, ids: Ids): Update {
   return {
     op: "update",
     key: workKey(topicId, partition),
     changes: [
       { set: "v", to: FORMAT_VERSION },
-      { add: "k", by: 1 },
+      { add: "k", by: markStep(ids) },
     ],
   };
 }

@@ -1,6 +1,8 @@
 /** What the roller takes: pure. */
+
 import { ulidTimeMs } from "../../base/ulid.ts";
 import type { Key } from "../../ports/index.ts";
+import { SEAL_POLICY } from "../append/seal.ts";
 import type { LocatedRef } from "../read/locate.ts";
 
 export interface RollableRun {
@@ -20,9 +22,16 @@ export interface RollPolicy {
   readonly segmentBytes: number;
   /** A transaction has so many items at most. */
   readonly runsMost: number;
+  /** A tail with so many refs may be being sealed: the `runRefs` of the sealing. */
+  readonly sealRefs: number;
 }
 
-export const ROLL_POLICY: RollPolicy = { graceMs: 60_000, segmentBytes: 32 * 2 ** 20, runsMost: 80 };
+export const ROLL_POLICY: RollPolicy = {
+  graceMs: 60_000,
+  segmentBytes: 32 * 2 ** 20,
+  runsMost: 80,
+  sealRefs: SEAL_POLICY.runRefs,
+};
 
 /**
  * The runs that become the next segment: from the first one on, without a gap, old enough, up to the size; undefined when

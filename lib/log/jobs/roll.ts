@@ -7,7 +7,9 @@
  * 3. in one transaction put the segment and delete the runs, on condition that each run is still there (`swap.ts`), and mark
  *    the partition for the merger and compaction; then: blobs that no index names;
  * 4. delete the blobs that belong to this partition alone and of which no ref is left;
- * 5. delete the mark in `WORK#`, at the counter that was read before the runs were.
+ * 5. delete the mark in `WORK#`, at the counter that was read before the head was, unless the tail is so long that a seal may
+ *    be under way, or a run is ahead of the head, whose refs may still be dropped: a sealer that marked before may still be about to put its run, or to drop its refs. Where the tail is
+ *    shorter than a run, no drop of such a sealer can be applied any more, and its run, if it was dropped, was found.
  *
  * Two rollers at once: the transaction of one of them finds its runs gone and is refused.
  */
@@ -44,8 +46,11 @@ export async function rollPartition(parts: RollParts, topicId: string, partition
   const mark = await storage.table.get(workKey(topicId, partition));
   const report = { segments: 0, records: 0, sizeBytes: 0, left: false };
   for (;;) {
-    const runs = await rollableRuns(storage.table, topicId, partition, run.dryRun !== true);
-    if (runs === undefined || runs.length === 0) break;
+    const found = await rollableRuns(storage.table, topicId, partition, run.dryRun !== true);
+    if (found === undefined) break;
+    const { runs, tailRefs, ahead } = found;
+    if (runs.length === 0 && (tailRefs >= policy.sealRefs || ahead)) return report;
+    if (runs.length === 0) break;
     const taken = planRoll(runs, clock.nowMs(), policy);
     const last = taken.at(-1)?.refs.at(-1);
     if (run.dryRun === true) {
@@ -78,17 +83,26 @@ export async function rollPartition(parts: RollParts, topicId: string, partition
  * their refs are still in the tail. Should the tail have moved on by another cut since, such a run overlaps the next one,
  * with the same refs: each ref is rolled once.
  */
-async function rollableRuns(table: Table, topicId: string, partition: number, drop: boolean): Promise<RollableRun[] | undefined> {
+async function rollableRuns(
+  table: Table,
+  topicId: string,
+  partition: number,
+  drop: boolean,
+): Promise<{ readonly runs: readonly RollableRun[]; readonly tailRefs: number; readonly ahead: boolean } | undefined> {
   const pk = partitionKey(topicId, partition);
   const item = await table.get(headKey(topicId, partition));
   if (item === undefined) return undefined;
-  const { tailBase, start } = decodeHead(item);
+  const { tailBase, start, tail } = decodeHead(item);
   const [newest] = await table.range(pk, { from: "S#", to: "S#~", reverse: true, limit: 1 });
   let next = newest === undefined ? 0 : Number(newest.key.sk.slice(2)) + 1;
   const rollable: RollableRun[] = [];
+  let ahead = false;
   for (const found of await table.range(pk, runRange(0))) {
     const last = Number(found.key.sk.slice(2));
-    if (last >= tailBase) break;
+    if (last >= tailBase) {
+      ahead = true;
+      break;
+    }
     const all = refsOfRun(found);
     const left = all.filter((one) => one.end > next);
     const refs = left.filter((one) => one.end > start);
@@ -104,7 +118,7 @@ async function rollableRuns(table: Table, topicId: string, partition: number, dr
     });
     next = last + 1;
   }
-  return rollable;
+  return { runs: rollable, tailRefs: tail.length, ahead };
 }
 
 /** One segment out of these runs; undefined when somebody else was there first, or a blob is gone. */
@@ -132,7 +146,7 @@ async function rollRuns(
   const sizeBytes = refs.reduce((sum, { ref }) => sum + ref.sizeBytes, 0);
   const segment = { id, base, last, sizeBytes, maxTimestampMs: index.maxTimestampMs, index: index.bytes() };
   const gone = runs.map(({ key, runBase }): Write => ({ op: "delete", key, when: [{ path: "b", is: "=", value: runBase }] }));
-  const others = [...gone, markTidy(topicId, partition)];
+  const others = [...gone, markTidy(topicId, partition, parts.ids)];
   if (!(await swapIn(parts, topicId, partition, { segment, when: { item: "absent" }, rolls: true, others }))) return undefined;
   await deleteBlobs(storage, topicId, partition, leaving);
   return segment;

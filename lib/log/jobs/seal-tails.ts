@@ -7,7 +7,7 @@ import { type JobParts, type JobRun, mayGoOn } from "./job.ts";
 
 const PARTITIONS_AT_ONCE = 16;
 
-export async function sealTails({ storage, clock }: JobParts, run: JobRun) {
+export async function sealTails({ storage, clock, ids }: JobParts, run: JobRun) {
   const { table } = storage;
   const topics = (await table.range(TOPICS)).map(({ key, item }) => decodeTopic(key.sk, item));
   const all = topics.flatMap(({ name, id, partitions }) =>
@@ -19,7 +19,7 @@ export async function sealTails({ storage, clock }: JobParts, run: JobRun) {
       total.left = true;
       return;
     }
-    const refs = run.dryRun === true ? await refsInTail() : await sealTail(table, id, partition);
+    const refs = run.dryRun === true ? await refsInTail() : await sealTail(table, ids, id, partition);
     if (refs === 0) return;
     total.partitions++;
     total.refs += refs;

@@ -5,6 +5,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { BrokerlessError } from "../../../lib/base/errors.ts";
 import { batchHeaders } from "../../../lib/kafka/index.ts";
+import { SEAL_POLICY } from "../../../lib/log/append/seal.ts";
 import { retain, roll } from "../../../lib/log/jobs/index.ts";
 import { systemClock } from "../../../lib/storage/system/clock.ts";
 import { systemIds } from "../../../lib/storage/system/ids.ts";
@@ -14,7 +15,7 @@ import { PARTITIONS, TOPIC } from "./load.ts";
 /** Of each partition at least so much is kept, unless DeleteRecords was asked for more. */
 export const KEPT_BYTES = 200_000;
 const GRACE_MS = 40;
-const ROLLS = { graceMs: GRACE_MS, segmentBytes: 60_000, runsMost: 6 };
+const ROLLS = { graceMs: GRACE_MS, segmentBytes: 60_000, runsMost: 6, sealRefs: SEAL_POLICY.runRefs };
 const JOB_MS = 2000;
 
 type Engined = Pick<Engine, "log" | "storage">;

@@ -149,6 +149,31 @@ describe("Idempotency-Key", () => {
   const keyed = (values: readonly string[], idempotencyKey: string, log = bench.log) =>
     log.append({ topic: "t", partition: 0, batches: batchOf(values) }, { idempotencyKey });
 
+  test("are claimed too behind a repeated batch, while another partition commits first", async () => {
+    await bench.log.createTopic({ name: "held" });
+    await append(["once"], { id: 7, sequence: 0 });
+    const { table } = bench.storage;
+    const inOrder = table.inOrder.bind(table);
+    const goOn = Promise.withResolvers<void>();
+    table.inOrder = async (stages) => {
+      await goOn.promise;
+      return inOrder(stages);
+    };
+    const under = [bench.log.append({ topic: "held", partition: 0, batches: batchOf(["x"]) })];
+    await bench.clock.sleep(5);
+    under.push(bench.log.append({ topic: "t", partition: 1, batches: batchOf(["other"]) }));
+    under.push(append(["once"], { id: 7, sequence: 0 }));
+    const first = keyed(["keyed"], "behind");
+    await bench.clock.sleep(5);
+    table.inOrder = inOrder;
+    goOn.resolve();
+    const [, , repeated] = await Promise.all(under);
+    expect(repeated).toMatchObject({ duplicate: true, baseOffset: 0 });
+    const again = await keyed(["keyed"], "behind", bench.another());
+    expect(again).toMatchObject({ duplicate: true, baseOffset: (await first).baseOffset });
+    expect(texts(await readAll(bench.log, "t"))).toEqual(["once", "keyed"]);
+  });
+
   test("a request that is sent again is answered as the first time, at once or later, from any process", async () => {
     const [first, twin] = await Promise.all([keyed(["a"], "k1"), keyed(["a"], "k1")]);
     expect([first.baseOffset, twin.baseOffset]).toEqual([0, 0]);

@@ -189,4 +189,57 @@ describe("rolling", () => {
     expect(warned).toEqual([expect.stringContaining(`${id}#0: stored bytes at offset 0`)]);
     expect(texts(await readAll(bench.log, "good"))).toEqual(Array(16).fill("x"));
   });
+
+  test("keeps the mark of a partition that is being sealed, and finds its run the next time", async () => {
+    await filled(15);
+    const { table } = bench.storage;
+    const inOrder = table.inOrder.bind(table);
+    const marked = Promise.withResolvers<void>();
+    const goOn = Promise.withResolvers<void>();
+    const sealed = Promise.withResolvers<void>();
+    table.inOrder = async (stages) => {
+      if (stages.length !== 3) return inOrder(stages);
+      const [mark, ...rest] = stages;
+      const first = await inOrder([mark ?? []]);
+      marked.resolve();
+      await goOn.promise;
+      const others = await inOrder(rest);
+      sealed.resolve();
+      return [...first, ...others];
+    };
+    await append(["16"]);
+    await marked.promise;
+    bench.clock.ms += 100;
+    expect(await rollNow()).toMatchObject({ segments: 0 });
+    goOn.resolve();
+    await sealed.promise;
+    expect(await rollNow()).toMatchObject({ segments: 1, records: 31 });
+  });
+
+  test("does not take a mark that was made anew for the one that it has read", async () => {
+    await filled(16);
+    const { table } = bench.storage;
+    const write = table.write.bind(table);
+    const reached = Promise.withResolvers<void>();
+    const goOn = Promise.withResolvers<void>();
+    await rollNow();
+    for (let i = 0; i < 16; i++) await append(["again"]);
+    bench.clock.ms += 100;
+    let held = false;
+    table.write = async (op) => {
+      if (op.op !== "delete" || !op.key.pk.startsWith("WORK#") || held) return write(op);
+      held = true;
+      reached.resolve();
+      await goOn.promise;
+      return write(op);
+    };
+    const slow = rollNow();
+    await reached.promise;
+    await rollNow();
+    for (let i = 0; i < 16; i++) await append(["third"]);
+    bench.clock.ms += 100;
+    goOn.resolve();
+    await slow;
+    expect(await rollNow()).toMatchObject({ segments: 1, records: 16 });
+  });
 });

@@ -1,5 +1,4 @@
 /** Compaction of all topics whose policy has it: in every partition that is marked and due; by hand in all there are. */
-import type { Table } from "../../../ports/index.ts";
 import { isCompacted } from "../../config.ts";
 import { COMPACTED, compactedKey, compactionText, decodeCompacted, encodeCompacted } from "../../items/compacted-topic.ts";
 import { markTidy, type Tidy } from "../../items/tidy.ts";
@@ -22,7 +21,7 @@ export async function compact(parts: CompactParts, run: JobRun): Promise<Compact
   const total = { passes: 0, recordsRemoved: 0, bytesRemoved: 0, left: false };
   const all = (await storage.table.range(TOPICS)).map(({ key, item }) => decodeTopic(key.sk, item));
   const topics = new Map(all.filter(({ configs }) => isCompacted(configs)).map((topic) => [topic.id, topic]));
-  if (run.dryRun !== true) await markChanged(storage.table, topics);
+  if (run.dryRun !== true) await markChanged(parts, topics);
   for (const { topic, partition, mark } of await workOf(parts, run, topics)) {
     if (!mayGoOn(run, clock)) return { ...total, left: true };
     const one = await unlessDamaged(run, `${topic.name}-${partition}`, () => compactPartition(parts, topic, partition, run));
@@ -36,11 +35,11 @@ export async function compact(parts: CompactParts, run: JobRun): Promise<Compact
 }
 
 /** Marks topics that are compacted since the last run, or otherwise; forgets those that are not any more. */
-async function markChanged(table: Table, topics: ReadonlyMap<string, Topic>): Promise<void> {
+async function markChanged({ storage: { table }, ids }: CompactParts, topics: ReadonlyMap<string, Topic>): Promise<void> {
   const known = new Map((await table.range(COMPACTED)).map(({ key, item }) => [key.sk, decodeCompacted(item)]));
   for (const topic of topics.values()) {
     if (known.get(topic.id) === compactionText(topic)) continue;
-    for (let partition = 0; partition < topic.partitions; partition++) await table.write(markTidy(topic.id, partition));
+    for (let partition = 0; partition < topic.partitions; partition++) await table.write(markTidy(topic.id, partition, ids));
     await table.write({ op: "put", key: compactedKey(topic.id), item: encodeCompacted(topic) });
   }
   for (const id of known.keys()) if (!topics.has(id)) await table.write({ op: "delete", key: compactedKey(id) });
