@@ -5,7 +5,8 @@
  *
  * States are told apart by 64 bits of a hash: with some millions of them, that two collide is less likely than a failing disk.
  */
-import { type Answer, next, type Process } from "./processes.ts";
+import type { Answer, Process } from "./process.ts";
+import { next } from "./processes.ts";
 import type { Rules } from "./rules.ts";
 import { apply, check, type Op, type Store, Violation } from "./store.ts";
 

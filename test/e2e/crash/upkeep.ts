@@ -6,7 +6,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { BrokerlessError } from "../../../lib/base/errors.ts";
 import { batchHeaders } from "../../../lib/kafka/index.ts";
 import { SEAL_POLICY } from "../../../lib/log/append/seal.ts";
-import { retain, roll } from "../../../lib/log/jobs/index.ts";
+import { merge, retain, roll, sweep } from "../../../lib/log/jobs/index.ts";
 import { systemClock } from "../../../lib/storage/system/clock.ts";
 import { systemIds } from "../../../lib/storage/system/ids.ts";
 import type { Engine } from "./engine.ts";
@@ -25,7 +25,10 @@ export async function passOfJobs({ storage }: Engined): Promise<void> {
   const parts = { storage, clock: systemClock, ids: systemIds(systemClock) };
   const run = { untilMs: systemClock.monotonicMs() + JOB_MS, byHand: true };
   await roll({ ...parts, policy: ROLLS }, run);
+  await merge(parts, run);
   await retain({ ...parts, graceMs: GRACE_MS }, run);
+  // Floors and fences protect what is being written, whatever its age; the topic was there before.
+  await sweep({ ...parts, graceMs: 0 }, run);
 }
 
 /** Never ends; `deleting` is called before records are deleted. */

@@ -30,7 +30,7 @@ const fail = (error: unknown): never => {
 const engine = await openEngine(folder, noting ? { tuning, disk: notingDisk(folder, say) } : { tuning });
 const { log } = engine;
 if (!(await log.listTopics()).some(({ name }) => name === TOPIC)) {
-  const configs = { "retention.bytes": String(upkeep ? KEPT_BYTES : -1), "retention.ms": "-1" };
+  const configs = { "retention.bytes": String(upkeep ? KEPT_BYTES : -1), "retention.ms": "-1", "segment.ms": "1000" };
   await log.createTopic({ name: TOPIC, partitions: PARTITIONS, configs });
 }
 if (noting) say({ walBytes: walBytesOf(folder) });
