@@ -13,6 +13,8 @@ export interface Storage {
   readonly maxConcurrentCommits: number;
   /** How long a write can stay under way before it is certainly over or answered, in milliseconds. */
   readonly writeDeadlineMs: number;
+  /** How far the clock of a process may be off from the storage's; one that is further off does not write. */
+  readonly clockSkewMs: number;
   /** What the storage keeps of each record, for people: `one copy on this machine`. */
   readonly durability: string;
   /** Waits for what is under way and lets go of files and connections. Later calls fail as `unavailable`. */

@@ -12,7 +12,7 @@ import { EMULATED, openStorage } from "./support/storage.ts";
 
 const endpoint = inject("awsEndpoint");
 /** The first start comes after a minute, and what is younger than a minute is left for the next one. */
-const ROLLED_WITHIN_MS = 210_000;
+const ROLLED_WITHIN_MS = 360_000;
 const PARTITIONS = 2;
 /** Of 16 appends each, which seal three runs. */
 const APPENDS = 48;
@@ -46,7 +46,7 @@ describe("the scheduled jobs of a deployment", () => {
     return values;
   }
 
-  test("roll what was written into segments, of which every record is read back", { timeout: 300_000 }, async () => {
+  test("roll what was written into segments, of which every record is read back", { timeout: 450_000 }, async () => {
     const topic = `t-${randomUUID()}`;
     await client.admin.createTopic({ name: topic, partitions: PARTITIONS });
     // Small blobs are items of the table, and every eighth is an object.

@@ -11,6 +11,7 @@ export function storageContract(make: MakeBackend): void {
         expect(storage.durability.length).toBeGreaterThan(5);
         expect(storage.maxConcurrentCommits).toBeGreaterThanOrEqual(1);
         expect(storage.writeDeadlineMs).toBeGreaterThan(0);
+        expect(storage.clockSkewMs).toBeGreaterThanOrEqual(0);
       } finally {
         await dispose();
       }

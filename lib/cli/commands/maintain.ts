@@ -14,7 +14,7 @@ interface MaintainOptions extends ServerOptions, StorageOptions {
 }
 
 /** What was sealed a moment ago is rolled when a lost answer could still have been asked for: the jobs wait as long. */
-const ROLL_WAIT_MS = 70_000;
+const ROLL_WAIT_MS = 200_000;
 const PAUSE_MS = 2000;
 /** One run, where the job runs in this process. */
 const RUN_MS = 20_000;

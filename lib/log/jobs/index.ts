@@ -1,4 +1,5 @@
 /** The jobs by name, with how often each is due. */
+import type { Storage } from "../../ports/index.ts";
 import { partitionName } from "../items/head.ts";
 import type { CompactParts } from "./compact/index.ts";
 import { type JobParts, type JobReport, type JobRun, mayGoOn, unlessDamaged } from "./job.ts";
@@ -21,6 +22,14 @@ const SWEEP_GRACE_MS = 600_000;
 /** What all of them need. */
 export type JobsParts = JobParts & Pick<CompactParts, "codecs" | "digest">;
 
+/**
+ * How old a run must look before its refs may go, so that a writer whose answer was lost still finds them: longer than a write
+ * and the search for what became of it, though the writer's clock is behind and the job's is ahead, each as far as it may be.
+ */
+function graceMs({ clockSkewMs }: Storage): number {
+  return ROLL_POLICY.graceMs + 2 * clockSkewMs;
+}
+
 export interface Job {
   readonly everyMs: number;
   /** Throws `StorageError` and `BrokerlessError`; whatever it did by then is done, and the next run goes on. */
@@ -28,10 +37,14 @@ export interface Job {
 }
 
 export const JOBS = {
-  roll: { everyMs: 60_000, run: (parts: JobParts, run: JobRun) => rollNow({ ...parts, policy: ROLL_POLICY }, run) },
+  roll: {
+    everyMs: 60_000,
+    run: (parts: JobParts, run: JobRun) =>
+      rollNow({ ...parts, policy: { ...ROLL_POLICY, graceMs: graceMs(parts.storage) } }, run),
+  },
   merge: { everyMs: 300_000, run: merge },
   compact: { everyMs: 300_000, run: compactNow },
-  retain: { everyMs: 300_000, run: (parts: JobParts, run: JobRun) => retain({ ...parts, graceMs: ROLL_POLICY.graceMs }, run) },
+  retain: { everyMs: 300_000, run: (parts: JobParts, run: JobRun) => retain({ ...parts, graceMs: graceMs(parts.storage) }, run) },
   sweep: { everyMs: 900_000, run: (parts: JobParts, run: JobRun) => sweep({ ...parts, graceMs: SWEEP_GRACE_MS }, run) },
 } as const satisfies Readonly<Record<JobName, Job>>;
 

@@ -90,6 +90,7 @@ export function awsStorage(options: AwsOptions): Storage {
     bucket: new AwsBucket(objects),
     maxConcurrentCommits: options.maxConcurrentCommits ?? 4,
     writeDeadlineMs: WRITE_DEADLINE_MS,
+    clockSkewMs: options.maxClockSkewMs ?? SKEW_MOST_MS,
     durability: "several copies in at least three availability zones (DynamoDB, S3)",
     async close() {
       await calls.close();

@@ -59,6 +59,8 @@ export async function openEmbedded(options: EmbeddedOptions): Promise<Storage> {
       bucket: new EmbeddedBucket(path(OBJECTS), path(TMP), disk, clock, gate),
       maxConcurrentCommits: 2,
       writeDeadlineMs: 30_000,
+      // One process, one clock.
+      clockSkewMs: 0,
       durability: "one copy on this machine, on its disk before every answer",
       async close() {
         await gate.close();

@@ -28,6 +28,7 @@ export function memoryStorage({ clock, inlineMostBytes = 4096, maxConcurrentComm
     bucket: new MemoryBucket(nowMs, checkOpen),
     maxConcurrentCommits,
     writeDeadlineMs: 1000,
+    clockSkewMs: 0,
     durability: "in memory, gone when the process ends",
     async close() {
       open = false;
