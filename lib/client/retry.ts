@@ -15,9 +15,9 @@ export function pauseMs(attempt: number, error: BrokerlessError, options: RetryO
   return Math.max(full * (0.5 + random / 2), error.retryAfterMs ?? 0);
 }
 
-/** Resolves after `ms`, or at once when the signal aborts. */
+/** Resolves after `ms`, or at once where that is over already or the signal aborts. */
 export function sleep(ms: number, signal?: AbortSignal): Promise<void> {
-  if (signal?.aborted) return Promise.resolve();
+  if (ms <= 0 || signal?.aborted) return Promise.resolve();
   return new Promise((resolve) => {
     const done = (): void => {
       clearTimeout(timer);
