@@ -13,7 +13,7 @@ export interface TunnelOptions {
   readonly port: number;
   /** The server: `https://...`, without `/kafka`. */
   readonly url: string;
-  /** Sent as bearer token for clients that give none (SASL/PLAIN, the password is the token). */
+  /** Sent as bearer token for every client. What a client gives by SASL is not passed on. */
   readonly token?: string | undefined;
   /** `host:port` that clients are told to find the broker at. Default: the address that each has called. */
   readonly advertise?: string | undefined;
