@@ -6,6 +6,7 @@ import { parseArgs } from "node:util";
 import { fsyncLoop } from "./baselines/fsync-loop.ts";
 import type { Measured, Order } from "./load/order.ts";
 import { loaded, served } from "./support/processes.ts";
+import { call, createTopic, logEndOffset } from "./support/server.ts";
 import { printTable, type Row } from "./support/table.ts";
 
 const { values } = parseArgs({
@@ -38,25 +39,6 @@ function produce(port: number, topic: string, format: "json" | "raw", records: n
     warmMs: durationMs / 4,
     durationMs,
   };
-}
-
-async function call(port: number, method: string, path: string, body?: unknown): Promise<unknown> {
-  const reply = await fetch(`http://127.0.0.1:${port}${path}`, {
-    method,
-    headers: { "content-type": "application/json" },
-    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-  });
-  if (!reply.ok) throw new Error(`${method} ${path}: ${reply.status} ${await reply.text()}`);
-  return reply.status === 204 ? undefined : reply.json();
-}
-
-async function createTopic(port: number, topic: string, maxBytes = 4_194_304): Promise<void> {
-  const clusters = (await call(port, "GET", "/v3/clusters")) as { data: { cluster_id: string }[] };
-  await call(port, "POST", `/v3/clusters/${clusters.data[0]?.cluster_id}/topics`, {
-    topic_name: topic,
-    partitions_count: 1,
-    configs: [{ name: "max.message.bytes", value: String(maxBytes) }],
-  });
 }
 
 async function round(r: number): Promise<void> {
@@ -113,9 +95,7 @@ async function round(r: number): Promise<void> {
       ["raw-1000", "application/json", "220 MB/s"],
       ["raw-1", RAW, ""],
     ] as const) {
-      const { offset } = (await call(server.port, "GET", `/v1/topics/${source}/partitions/0/offsets?at=latest`)) as {
-        offset: number;
-      };
+      const offset = await logEndOffset(server.port, source);
       const from = Math.max(0, offset - REPLAY_RECORDS);
       const path = `/topics/${source}/partitions/0/records?offset=${from}&stream=true`;
       const measured = await loaded({

@@ -7,6 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Measured } from "./load/order.ts";
 import { loaded, served } from "./support/processes.ts";
+import { call, createTopic, logEndOffset } from "./support/server.ts";
 import { printTable, type Row } from "./support/table.ts";
 
 const RAW = "application/vnd.kafka.recordbatch.v2";
@@ -28,14 +29,6 @@ const server = await served("bin/brokerless.ts", [
   "--data",
   dir,
 ]);
-const url = `http://127.0.0.1:${server.port}`;
-
-async function call(method: string, path: string, body?: unknown): Promise<Record<string, unknown>> {
-  const headers = { "content-type": "application/json" };
-  const reply = await fetch(url + path, { method, headers, ...(body === undefined ? {} : { body: JSON.stringify(body) }) });
-  if (!reply.ok) throw new Error(`${method} ${path}: ${reply.status} ${await reply.text()}`);
-  return (await reply.json()) as Record<string, unknown>;
-}
 
 async function replays(end: number): Promise<Measured[]> {
   const from = Math.max(0, end - REPLAY_RECORDS);
@@ -55,9 +48,7 @@ async function replays(end: number): Promise<Measured[]> {
 }
 
 try {
-  const { data } = (await call("GET", "/v3/clusters")) as { data: { cluster_id: string }[] };
-  const configs = [{ name: "max.message.bytes", value: "4194304" }];
-  await call("POST", `/v3/clusters/${data[0]?.cluster_id}/topics`, { topic_name: "t", partitions_count: 1, configs });
+  await createTopic(server.port, "t");
   await loaded({
     kind: "produce",
     port: server.port,
@@ -69,13 +60,13 @@ try {
     warmMs: 500,
     durationMs: PRODUCE_MS,
   });
-  const end = (await call("GET", "/v1/topics/t/partitions/0/offsets?at=latest"))["offset"] as number;
+  const end = await logEndOffset(server.port, "t");
   const [rawBlobs, jsonBlobs] = await replays(end);
-  await call("POST", "/v1/jobs/roll");
+  await call(server.port, "POST", "/v1/jobs/roll");
   process.stderr.write("waiting a minute for what was sealed\n");
   await new Promise((resolve) => setTimeout(resolve, 62_000));
   const begun = performance.now();
-  const { counts } = (await call("POST", "/v1/jobs/roll?by_hand=false")) as { counts: Record<string, number> };
+  const { counts } = (await call(server.port, "POST", "/v1/jobs/roll?by_hand=false")) as { counts: Record<string, number> };
   const rollSeconds = (performance.now() - begun) / 1000;
   if (counts["records"] !== end) throw new Error(`${counts["records"]} of ${end} records were rolled`);
   const [rawSegments, jsonSegments] = await replays(end);

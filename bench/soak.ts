@@ -3,15 +3,13 @@
  * schedules; topics by time, by size and compacted, and one that is deleted and made again. Prints a line a minute, and at the
  * end whether memory and files stayed bounded. `npm run soak -- --minutes 60`; the folder is left where it is with --keep.
  */
-import { type ChildProcess, spawn } from "node:child_process";
-import { once } from "node:events";
-import { mkdtemp, readdir, readFile, rm, stat } from "node:fs/promises";
-import { createServer } from "node:net";
+import { mkdtemp, readdir, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { Brokerless } from "../lib/client/index.ts";
 import { nodeCodecs } from "../lib/kafka/codecs/node.ts";
+import { served } from "./support/processes.ts";
 
 const { values } = parseArgs({
   options: {
@@ -36,17 +34,9 @@ const NAMES = Object.keys(TOPICS) as Name[];
 /** Of the compacted topic. */
 const KEYS = 5000;
 
-const port = await freePort();
 const data = await mkdtemp(join(tmpdir(), "brokerless-soak-"));
-const server = spawn(
-  process.execPath,
-  ["bin/brokerless.ts", "serve", "--http", `127.0.0.1:${port}`, "--kafka", "off", "--data", data],
-  {
-    stdio: ["ignore", "ignore", "inherit"],
-  },
-);
-const client = new Brokerless({ url: `http://127.0.0.1:${port}`, codecs: nodeCodecs });
-await up();
+const server = await served("bin/brokerless.ts", ["serve", "--http", "127.0.0.1:0", "--kafka", "off", "--data", data]);
+const client = new Brokerless({ url: `http://127.0.0.1:${server.port}`, codecs: nodeCodecs });
 for (const name of NAMES) await client.admin.createTopic({ name, ...TOPICS[name] });
 
 const counts = { produced: 0, consumed: 0, wrong: 0, failures: 0 };
@@ -63,7 +53,7 @@ interface Sample {
 }
 const samples: Sample[] = [];
 console.log("minute  produced  consumed  rss MB  data MB  files  table MB");
-for (let minute = 1; minute <= MINUTES && server.exitCode === null; minute++) {
+for (let minute = 1; minute <= MINUTES && server.process.exitCode === null; minute++) {
   await new Promise((resolve) => setTimeout(resolve, 60_000));
   const sample = await measure(minute);
   samples.push(sample);
@@ -76,9 +66,7 @@ for (let minute = 1; minute <= MINUTES && server.exitCode === null; minute++) {
 stop.abort();
 await Promise.allSettled([...producers, ...consumers]);
 const problems = await verify();
-const ended = once(server, "exit");
-server.kill("SIGTERM");
-await ended;
+await server.stop();
 if (!values.keep) await rm(data, { recursive: true });
 judge();
 
@@ -127,11 +115,9 @@ async function verify(): Promise<number> {
 }
 
 async function measure(minute: number): Promise<Sample> {
-  const status = await readFile(`/proc/${server.pid}/status`, "utf8");
-  const rssMb = Math.round(Number(/VmRSS:\s+(\d+)/.exec(status)?.[1] ?? 0) / 1024);
   const { sizeBytes, files } = await sizeOf(data);
   const tableBytes = (await stat(join(data, "brokerless.db"))).size;
-  return { minute, rssMb, dataMb: mb(sizeBytes), files, tableMb: mb(tableBytes) };
+  return { minute, rssMb: Math.round(server.memoryMegabytes()), dataMb: mb(sizeBytes), files, tableMb: mb(tableBytes) };
 }
 
 async function sizeOf(folder: string): Promise<{ sizeBytes: number; files: number }> {
@@ -171,25 +157,4 @@ function judge(): void {
   );
   if (!flat || wrong > 0 || failures > 0 || problems > 0) process.exitCode = 1;
   console.log(`${Math.round((performance.now() - startedAtMs) / 60_000)} minutes: ${process.exitCode === 1 ? "FAILED" : "ok"}`);
-}
-
-async function up(): Promise<void> {
-  for (let attempt = 0; ; attempt++) {
-    try {
-      await client.admin.health();
-      return;
-    } catch (error) {
-      if (attempt > 100 || (server as ChildProcess).exitCode !== null) throw error;
-      await new Promise((resolve) => setTimeout(resolve, 100));
-    }
-  }
-}
-
-async function freePort(): Promise<number> {
-  const probe = createServer().listen(0, "127.0.0.1");
-  await once(probe, "listening");
-  const { port } = probe.address() as { port: number };
-  probe.close();
-  await once(probe, "close");
-  return port;
 }

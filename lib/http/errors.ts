@@ -4,6 +4,7 @@
  * `docs/errors.md` lists the same table; a test compares them.
  */
 import { BrokerlessError, type ErrorCode } from "../base/errors.ts";
+import { snakeCased } from "../base/names.ts";
 import type { Reply } from "./call.ts";
 
 export interface HttpError {
@@ -132,11 +133,3 @@ const OFFSET_HEADERS = [
   ["logStartOffset", "kafka-log-start-offset"],
   ["logEndOffset", "kafka-log-end-offset"],
 ] as const;
-
-/** Names as JSON has them here: `logStartOffset` is `log_start_offset`. */
-export function snakeCased(details: Readonly<Record<string, unknown>>): Record<string, unknown> {
-  const out: Record<string, unknown> = {};
-  for (const [name, value] of Object.entries(details))
-    out[name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)] = value;
-  return out;
-}

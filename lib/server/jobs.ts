@@ -1,5 +1,6 @@
 /** The jobs behind the writers, by the clock of the local server. */
 
+import { snakeCase } from "../base/names.ts";
 import { expireOffsets } from "../groups/offsets/expire.ts";
 import type { Upkeep } from "../http/surface.ts";
 import { reportLag } from "../lag/reporter.ts";
@@ -71,7 +72,8 @@ async function again(name: string, { everyMs, run }: Job, parts: ScheduleParts, 
     }
     try {
       const { left, ...counts } = await run(parts, { untilMs: clock.monotonicMs() + JOB_MS, signal, warn: say });
-      for (const [what, count] of Object.entries(counts)) metrics.count(`job_${snake(what)}_total`, Number(count), { job: name });
+      for (const [what, count] of Object.entries(counts))
+        metrics.count(`job_${snakeCase(what)}_total`, Number(count), { job: name });
       metrics.count("job_runs_total", 1, { job: name, left: String(left) });
     } catch (error) {
       metrics.count("job_failures_total", 1, { job: name });
@@ -80,9 +82,4 @@ async function again(name: string, { everyMs, run }: Job, parts: ScheduleParts, 
       );
     }
   }
-}
-
-/** `segmentsDeleted` is `segments_deleted`. */
-function snake(name: string): string {
-  return name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 }

@@ -1,6 +1,9 @@
 /** `brokerless lag`: how far consumer groups are behind, what hurts most first. */
+
 import { type Command, InvalidArgumentError } from "commander";
+import { snakeCase } from "../../base/names.ts";
 import type { Brokerless, PartitionLag, TopicLag } from "../../client/index.ts";
+import { sleep } from "../../client/retry.ts";
 import { type Context, connect, type ServerOptions, withServer } from "../context.ts";
 import { examples } from "../help.ts";
 import { duration } from "../ui/numbers.ts";
@@ -39,7 +42,7 @@ still; REWIND: went back. A time with ">" is a lower bound. LOST is gone before 
       for (;;) {
         await show(client, group, options, context);
         if (!options.watch || interrupted.aborted) return;
-        await pause(options.interval * 1000, interrupted);
+        await sleep(options.interval * 1000, interrupted);
         if (interrupted.aborted) return;
       }
     });
@@ -90,10 +93,9 @@ export function byPain(a: Common, b: Common): number {
 }
 
 function jsonOf(row: TopicLag | PartitionLag): Record<string, unknown> {
-  const snake = (name: string): string => name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
   return Object.fromEntries(
     Object.entries(row).map(([name, value]) => [
-      snake(name),
+      snakeCase(name),
       value === undefined ? null : Array.isArray(value) ? value.map((one) => one ?? null) : value,
     ]),
   );
@@ -103,18 +105,4 @@ function seconds(text: string): number {
   const value = Number(text);
   if (!(value >= 0.1 && value <= 3600)) throw new InvalidArgumentError("takes seconds from 0.1 to 3600.");
   return value;
-}
-
-function pause(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const timer = setTimeout(resolve, ms);
-    signal.addEventListener(
-      "abort",
-      () => {
-        clearTimeout(timer);
-        resolve();
-      },
-      { once: true },
-    );
-  });
 }

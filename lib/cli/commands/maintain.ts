@@ -1,6 +1,9 @@
 /** `brokerless maintain`: a job behind the writers, now. */
+
 import { type Command, Option } from "commander";
+import { snakeCased } from "../../base/names.ts";
 import type { Brokerless, JobAnswer } from "../../client/index.ts";
+import { sleep } from "../../client/retry.ts";
 import { JOB_NAMES, type JobName } from "../../log/jobs/names.ts";
 import { type Context, connect, type ServerOptions, withServer } from "../context.ts";
 import { examples } from "../help.ts";
@@ -77,7 +80,6 @@ function inProcess(parts: OpenedStorage): Run {
       { ...parts, codecs: nodeCodecs, digest: systemDigest },
       { ...how, untilMs, say, warn: say },
     );
-    const { snakeCased } = await import("../../http/errors.ts");
     return { left, counts: snakeCased(numbers) as Record<string, number>, lines };
   };
 }
@@ -101,7 +103,7 @@ async function maintain({ job, dryRun = false, json }: MaintainOptions, { io, ou
     if (job !== "roll") continue;
     if (progress.elapsedMs > ROLL_WAIT_MS) break;
     progress.step();
-    await pause(PAUSE_MS, io.interrupted);
+    await sleep(PAUSE_MS, io.interrupted);
   }
   progress.clear();
   const counts = Object.fromEntries(total);
@@ -110,14 +112,4 @@ async function maintain({ job, dryRun = false, json }: MaintainOptions, { io, ou
   await out.line(
     `${job}${dryRun ? " (dry run)" : ""}: ${facts.join(", ")}${left && !dryRun ? "; the rest goes with the next run" : ""}`,
   );
-}
-
-function pause(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const timer = setTimeout(resolve, ms);
-    signal.addEventListener("abort", () => {
-      clearTimeout(timer);
-      resolve();
-    });
-  });
 }

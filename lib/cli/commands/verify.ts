@@ -1,5 +1,7 @@
 /** `brokerless verify`: is everything that a topic has as it was written? */
+
 import type { Command } from "commander";
+import { snakeCased } from "../../base/names.ts";
 import { BrokerlessError, type VerifyLine } from "../../client/index.ts";
 import type { VerifyEvent } from "../../log/index.ts";
 import { type Context, connect, type ServerOptions, withServer } from "../context.ts";
@@ -51,8 +53,7 @@ What is damaged is named with its offsets; everything else is checked all the sa
 }
 
 async function* shown(events: AsyncIterable<VerifyEvent>): AsyncGenerator<VerifyLine> {
-  const { verifyLine } = await import("../../http/routes/upkeep.ts");
-  for await (const event of events) yield verifyLine(event);
+  for await (const event of events) yield snakeCased(event) as unknown as VerifyLine;
 }
 
 async function verify(

@@ -1,15 +1,8 @@
 /** `POST /v1/groups/{group}/poll`: a consumer that has only HTTPS, in one call. */
 import * as z from "zod";
 import { type Cursor, decodeCursor, encodeCursor, RESETS } from "../../groups/poll/cursor.ts";
-import {
-  commitDirty,
-  commitThese,
-  leaveGroup,
-  type NotCommitted,
-  type PollAnswer,
-  pollGroup,
-  returned,
-} from "../../groups/poll/poll.ts";
+import { commitDirty, commitThese, leaveGroup, pollGroup, returned } from "../../groups/poll/poll.ts";
+import type { NotCommitted, PollAnswer } from "../../groups/poll/types.ts";
 import type { GroupsApi } from "../../groups/types.ts";
 import { json, type Reply } from "../call.ts";
 import { FORMATS, type Format } from "../consume/payload.ts";

@@ -1,10 +1,11 @@
 /** What an operator does by hand: start a job, have a topic checked. */
 import * as z from "zod";
 import { BrokerlessError } from "../../base/errors.ts";
+import { snakeCased } from "../../base/names.ts";
 import type { VerifyEvent } from "../../log/types.ts";
 import { onCluster, onTopic } from "../access.ts";
 import { json } from "../call.ts";
-import { errorBody, snakeCased } from "../errors.ts";
+import { errorBody } from "../errors.ts";
 import { type Operation, operation } from "../operation.ts";
 import { flag, wholeNumber } from "../query.ts";
 import type { Upkeep } from "../surface.ts";
@@ -102,34 +103,11 @@ async function* lines(first: IteratorResult<VerifyEvent>, rest: AsyncIterator<Ve
   const encoder = new TextEncoder();
   const line = (value: unknown): Uint8Array => encoder.encode(`${JSON.stringify(value)}\n`);
   try {
-    for (let next = first; next.done !== true; next = await rest.next()) yield line(verifyLine(next.value));
+    for (let next = first; next.done !== true; next = await rest.next()) yield line(snakeCased(next.value));
   } catch (error) {
     if (!(error instanceof BrokerlessError)) throw error;
     yield line({ kind: "error", ...errorBody(error) });
   } finally {
     await rest.return?.();
-  }
-}
-
-/** An event in the words of the HTTP surface. */
-export function verifyLine(event: VerifyEvent) {
-  switch (event.kind) {
-    case "problem": {
-      const { kind, partition, baseOffset, lastOffset, where, what } = event;
-      return { kind, partition, base_offset: baseOffset, last_offset: lastOffset, where, what } as const;
-    }
-    case "progress":
-      return { kind: event.kind, partition: event.partition, offset: event.offset, log_end_offset: event.logEndOffset } as const;
-    case "partition": {
-      const { kind, partition, logStartOffset, logEndOffset, sizeBytes, ...counts } = event;
-      return {
-        kind,
-        partition,
-        log_start_offset: logStartOffset,
-        log_end_offset: logEndOffset,
-        size_bytes: sizeBytes,
-        ...counts,
-      } as const;
-    }
   }
 }

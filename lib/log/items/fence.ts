@@ -41,12 +41,24 @@ export async function raiseFence(table: Table, topicId: string, partition: numbe
   } catch (error) {
     if (!isRefusal(error)) throw error;
     if (error.item !== undefined) return;
-    // There is none yet: it is made open, and raised then. Whoever made it meanwhile made the same.
-    await table.write({ op: "put", key, item: openFence(), when: [{ item: "absent" }] }).catch((again) => {
-      if (!isRefusal(again)) throw again;
-    });
+    // There is none yet: it is made, and raised then.
+    await readFence(table, topicId, partition);
     await raiseFence(table, topicId, partition, objectId);
   }
+}
+
+/** The id; where there is no fence yet it is made, open. Whoever makes it at the same time makes the same. */
+export async function readFence(table: Table, topicId: string, partition: number): Promise<Uint8Array> {
+  const key = fenceKey(topicId, partition);
+  const item = await table.get(key);
+  if (item !== undefined) return decodeFence(item);
+  try {
+    await table.write({ op: "put", key, item: openFence(), when: [{ item: "absent" }] });
+  } catch (error) {
+    if (!isRefusal(error) || error.item === undefined) throw error;
+    return decodeFence(error.item);
+  }
+  return decodeFence(openFence());
 }
 
 export function decodeFence(item: Item): Uint8Array {

@@ -24,8 +24,12 @@ export function shardOf(topicId: string, partition: number): number {
   return (hash >>> 0) % WORK_SHARDS;
 }
 
+export function workShard(shard: number): string {
+  return `WORK#${shard}`;
+}
+
 export function workKey(topicId: string, partition: number): Key {
-  return { pk: `WORK#${shardOf(topicId, partition)}`, sk: partitionName(topicId, partition) };
+  return { pk: workShard(shardOf(topicId, partition)), sk: partitionName(topicId, partition) };
 }
 
 /** What a mark adds to its counter: a number that nobody guesses, and many of which fit. */

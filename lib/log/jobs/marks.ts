@@ -1,12 +1,11 @@
 /** The marks of partitions with segments that the merger or compaction has not looked at. */
 import type { Table } from "../../ports/index.ts";
 import { decodeTidy, seen, type Tidy, type TidyBy, tidyShard } from "../items/tidy.ts";
-import { WORK_SHARDS } from "../items/work.ts";
 import { isRefusal } from "../storage-errors.ts";
+import { allShards } from "./work.ts";
 
 export async function readMarks(table: Table): Promise<Tidy[]> {
-  const shards = await Promise.all(Array.from({ length: WORK_SHARDS }, (_, shard) => table.range(tidyShard(shard))));
-  return shards.flat().map(decodeTidy);
+  return (await allShards(table, tidyShard)).map(decodeTidy);
 }
 
 /** Notes that a partition was looked at; where a segment was put meanwhile it stays to be looked at. */

@@ -3,9 +3,9 @@
  * still there as it was read, and that the fence is below the segment's object. So of two jobs that work on the same, one is
  * refused; and an object that the sweeper has judged is not referred to afterwards.
  */
-import type { Check, Condition, Table, Write } from "../../ports/index.ts";
+import type { Check, Condition, Write } from "../../ports/index.ts";
 import { StorageError } from "../../ports/index.ts";
-import { belowFence, decodeFence, fenceKey, openFence, rollPastFence } from "../items/fence.ts";
+import { belowFence, readFence, rollPastFence } from "../items/fence.ts";
 import { encodeSegment, isSegment, type Segment, segmentKey, segmentObject } from "../items/segment.ts";
 import { isRefusal } from "../storage-errors.ts";
 import type { JobParts } from "./job.ts";
@@ -16,19 +16,6 @@ export const SWAPPED_MOST = 96;
 /** An id for a new object, above the fence whatever the clock says. The fence is there afterwards. */
 export async function objectId({ storage: { table }, ids }: JobParts, topicId: string, partition: number): Promise<Uint8Array> {
   return ids.ulid(await readFence(table, topicId, partition));
-}
-
-async function readFence(table: Table, topicId: string, partition: number): Promise<Uint8Array> {
-  const key = fenceKey(topicId, partition);
-  const item = await table.get(key);
-  if (item !== undefined) return decodeFence(item);
-  try {
-    await table.write({ op: "put", key, item: openFence(), when: [{ item: "absent" }] });
-  } catch (error) {
-    if (!isRefusal(error) || error.item === undefined) throw error;
-    return decodeFence(error.item);
-  }
-  return decodeFence(openFence());
 }
 
 export interface Swap {

@@ -1,7 +1,7 @@
 /** Which partitions have something to roll: the marks in `WORK#`, so that an idle deployment costs nothing noticeable. */
-import type { Table } from "../../ports/index.ts";
+import type { KeyedItem, Table } from "../../ports/index.ts";
 import { parsePartitionName } from "../items/head.ts";
-import { WORK_SHARDS } from "../items/work.ts";
+import { WORK_SHARDS, workShard } from "../items/work.ts";
 
 export interface WorkItem {
   readonly topicId: string;
@@ -9,6 +9,10 @@ export interface WorkItem {
 }
 
 export async function markedPartitions(table: Table): Promise<WorkItem[]> {
-  const shards = await Promise.all(Array.from({ length: WORK_SHARDS }, (_, shard) => table.range(`WORK#${shard}`)));
-  return shards.flat().map(({ key }) => parsePartitionName(key.sk));
+  return (await allShards(table, workShard)).map(({ key }) => parsePartitionName(key.sk));
+}
+
+/** All marks of a kind: they are spread over partition keys. */
+export async function allShards(table: Table, keyOf: (shard: number) => string): Promise<KeyedItem[]> {
+  return (await Promise.all(Array.from({ length: WORK_SHARDS }, (_, shard) => table.range(keyOf(shard))))).flat();
 }
