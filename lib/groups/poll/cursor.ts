@@ -76,12 +76,7 @@ export function decodeCursor(text: string, group: string): Cursor {
     throw notOurs(typeof v === "number" ? `has version ${v}; ${VERSION} is known` : "is not one that a poll gave");
   if (g !== group) throw notOurs("is of another group");
   const isWhole =
-    typeof m === "string" &&
-    Number.isSafeInteger(e) &&
-    Array.isArray(t) &&
-    t.every(isText) &&
-    Array.isArray(p) &&
-    p.every(isPacked);
+    isText(m) && Number.isSafeInteger(e) && Array.isArray(t) && t.every(isText) && Array.isArray(p) && p.every(isPacked);
   if (!isWhole || !isOptionalText(i) || !isOptionalText(r) || !isReset(a)) throw notOurs("is not one that a poll gave");
   const positions = (p as readonly PackedTopic[]).flatMap(([topic, topicId, all]) =>
     all.map(([partition, offset, flags]) => ({
@@ -96,8 +91,9 @@ export function decodeCursor(text: string, group: string): Cursor {
   return { group, memberId: m, epoch: e as number, instanceId: i, topics: t, regex: r, reset: a, positions };
 }
 
+/** Unicode, as all text that is stored. */
 function isText(value: unknown): value is string {
-  return typeof value === "string";
+  return typeof value === "string" && value.isWellFormed();
 }
 
 function isOptionalText(value: unknown): value is string | undefined {

@@ -18,6 +18,21 @@ export function check<T>(schema: z.ZodType<T>, value: unknown, prefix = ""): T {
   throw issueError(result.error.issues[0] as Issue, value, prefix);
 }
 
+/**
+ * Throws `invalid_request` for text that is not Unicode (a lone surrogate, which JSON can escape): no storage keeps it. For
+ * what a schema has let through.
+ */
+export function requireUnicode(value: unknown, path: readonly PropertyKey[] = []): void {
+  if (typeof value === "string") {
+    if (value.isWellFormed()) return;
+    const field = fieldName(path, "");
+    throw new BrokerlessError("invalid_request", `${field}: must be Unicode; it is ${shorten(value)}`, { field });
+  }
+  if (typeof value !== "object" || value === null) return;
+  const entries: [PropertyKey, unknown][] = Array.isArray(value) ? value.map((one, i) => [i, one]) : Object.entries(value);
+  for (const [key, one] of entries) requireUnicode(one, [...path, key]);
+}
+
 function issueError(outer: Issue, root: unknown, prefix = ""): BrokerlessError {
   const { issue, path } = innermost(outer, []);
   const field = fieldName(path, prefix);

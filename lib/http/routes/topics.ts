@@ -5,7 +5,7 @@ import type { TopicSpec } from "../../log/types.ts";
 import { onAnyTopic, onCluster, onTopic } from "../access.ts";
 import { json, noContent } from "../call.ts";
 import type { Exchange } from "../exchange.ts";
-import { check } from "../json/issues.ts";
+import { check, requireUnicode } from "../json/issues.ts";
 import { parseJson } from "../json/text.ts";
 import { type Operation, operation } from "../operation.ts";
 import { JSON_TYPE, unsupportedType } from "../produce/media.ts";
@@ -30,7 +30,9 @@ const growSchema = z.object({ partitions_count: z.int(), validate_only: z.boolea
 export async function jsonBody<T>(exchange: Exchange, schema: z.ZodType<T>): Promise<T> {
   const type = exchange.contentType();
   if (type !== undefined && type !== JSON_TYPE) throw unsupportedType(type, [JSON_TYPE]);
-  return check(schema, parseJson(await exchange.body()));
+  const value = check(schema, parseJson(await exchange.body()));
+  requireUnicode(value);
+  return value;
 }
 
 function specOf(body: z.infer<typeof createSchema>): TopicSpec {

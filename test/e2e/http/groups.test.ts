@@ -171,6 +171,22 @@ test.each([
   expect([answer.status, answer.body.field]).toEqual([400, field]);
 });
 
+test("text that is not Unicode is refused by its place, in a body and in a cursor, and no 500", async () => {
+  const url = `${server.url}/v1/groups/odd/poll`;
+  const first = await post(url, '{"topics":["g1","\\ud800"]}');
+  expect([first.status, first.body.field]).toEqual([400, "topics[1]"]);
+  const second = await post(url, '{"topics":["g1"],"instance_id":"a\\udc00b"}');
+  expect([second.status, second.body.field, second.body.message]).toEqual([
+    400,
+    "instance_id",
+    'instance_id: must be Unicode; it is "a\\udc00b"',
+  ]);
+  const cursor = Buffer.from('{"v":1,"g":"odd","m":"\\ud800","e":0,"t":["g1"],"a":"latest","p":[]}').toString("base64url");
+  const third = await post(url, { cursor });
+  expect([third.status, third.body.field]).toEqual([400, "cursor"]);
+  expect(server.internalErrors).toEqual([]);
+});
+
 test("the cursor of another group is refused", async () => {
   const { cursor } = await join({ max_records: 0 });
   const answer = await post(`${server.url}/v1/groups/other/poll`, { cursor });
