@@ -1,4 +1,5 @@
 /** Topics and offsets: what an administrator does. Nothing is tried again: each error says what became of the call. */
+import { type Config, configChanges, configOf } from "./configs.ts";
 import { type Connection, numberIn, strange } from "./connection.ts";
 import type { HttpRequest } from "./http.ts";
 import { askOffset, type OffsetAnswer, type OffsetSpec } from "./offsets.ts";
@@ -21,12 +22,6 @@ export interface TopicInfo {
   readonly name: string;
   readonly partitions: number;
   readonly replicationFactor: number;
-}
-
-export interface TopicConfig {
-  readonly name: string;
-  readonly value: string;
-  readonly isDefault: boolean;
 }
 
 export interface PartitionOffsets {
@@ -78,21 +73,13 @@ export class Admin {
   }
 
   /** Every config there is, with what holds for the topic. */
-  async configs(name: string): Promise<TopicConfig[]> {
-    return this.#data(await this.#call("GET", [name, "configs"])).map((config) => ({
-      name: String(config["name"]),
-      value: String(config["value"]),
-      isDefault: config["is_default"] === true,
-    }));
+  async configs(name: string): Promise<Config[]> {
+    return this.#data(await this.#call("GET", [name, "configs"])).map(configOf);
   }
 
   /** Sets configs, or resets them to their defaults (null); the others stay. Throws `invalid_config`. */
   async alterConfigs(name: string, changes: Readonly<Record<string, string | null>>): Promise<void> {
-    await this.#call("POST", [name, "configs:alter"], {
-      data: Object.entries(changes).map(([key, value]) =>
-        value === null ? { name: key, operation: "DELETE" } : { name: key, value, operation: "SET" },
-      ),
-    });
+    await this.#call("POST", [name, "configs:alter"], configChanges(changes));
   }
 
   /** Grows the topic to so many partitions. Keys move: records of a key from before stay where they are. Throws `invalid_partitions`. */

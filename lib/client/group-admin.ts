@@ -1,5 +1,6 @@
 /** Consumer groups as an administrator sees them. Nothing is tried again: each error says what became of the call. */
 import { BrokerlessError, type ErrorCode } from "../base/errors.ts";
+import { type Config, configChanges, configOf } from "./configs.ts";
 import { type Connection, strange } from "./connection.ts";
 
 export interface TopicPartition {
@@ -148,7 +149,17 @@ export class GroupAdmin {
     return this.#outcomes(await this.#post([group, "offsets:delete"], { partitions }));
   }
 
-  /** With its offsets. Throws `unknown_group`, `non_empty_group`. */
+  /** Every config there is, with what holds for the group, whether or not it is there. */
+  async configs(group: string): Promise<Config[]> {
+    return this.#all(await this.#get([group, "configs"]), "configs").map(configOf);
+  }
+
+  /** Sets configs, or resets them to their defaults (null); the others stay. Throws `invalid_config`. */
+  async alterConfigs(group: string, changes: Readonly<Record<string, string | null>>): Promise<void> {
+    await this.#post([group, "configs:alter"], configChanges(changes));
+  }
+
+  /** With its offsets; its configs stay. Throws `unknown_group`, `non_empty_group`. */
   async delete(group: string): Promise<void> {
     await this.#connection.http.json({ method: "DELETE", path: ["v1", "groups", group] });
   }

@@ -18,8 +18,9 @@ export {
   roundRobinPartitioner,
   stickyPartitioner,
 } from "../kafka/index.ts";
-export type { Admin, PartitionOffsets, TopicConfig, TopicInfo, TopicSpec } from "./admin.ts";
+export type { Admin, PartitionOffsets, TopicInfo, TopicSpec } from "./admin.ts";
 export { Brokerless, type BrokerlessOptions } from "./brokerless.ts";
+export type { Config } from "./configs.ts";
 export type { Consumer } from "./consumer/consumer.ts";
 export type { ConsumerOptions, TopicPartition } from "./consumer/types.ts";
 export type {

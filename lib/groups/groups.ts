@@ -2,6 +2,7 @@
 import type { BrokerlessError } from "../base/errors.ts";
 import { inParallel } from "../base/parallel.ts";
 import { storageStep } from "../log/storage-errors.ts";
+import type { ConfigEntry } from "../log/types.ts";
 import { ClassicGroups, type ClassicSettings } from "./classic/classic.ts";
 import { ConsumerGroups } from "./consumer/consumer.ts";
 import { describeGroup, listingOf } from "./describe.ts";
@@ -95,6 +96,22 @@ class Groups implements T.GroupsApi {
     checkGroupName(group);
     await this.#store.settle(group);
     await deleteWholeGroup(this.#parts, group);
+  }
+
+  configs(group: string): Promise<ConfigEntry[]> {
+    return this.#store.configs.describe(group);
+  }
+
+  alterConfigs(
+    group: string,
+    changes: Readonly<Record<string, string | null>>,
+    { validateOnly = false }: { readonly validateOnly?: boolean } = {},
+  ): Promise<void> {
+    return this.#store.configs.alter(group, changes, validateOnly);
+  }
+
+  configured(): Promise<string[]> {
+    return this.#store.configs.list();
   }
 
   /** Members that are silent are out, whoever looks. */

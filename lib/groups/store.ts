@@ -9,6 +9,7 @@ import { BrokerlessError } from "../base/errors.ts";
 import { fromStorage, isRefusal } from "../log/storage-errors.ts";
 import { StorageError } from "../ports/index.ts";
 import { tick as tickClassic } from "./classic/machine.ts";
+import { GroupConfigs } from "./config-store.ts";
 import { tick as tickConsumer } from "./consumer/machine.ts";
 import { groupPk } from "./items/group.ts";
 import { type Heard, heardOf, MEMBER_RANGE, memberKey, putMember, touchMember } from "./items/member.ts";
@@ -42,11 +43,13 @@ export interface Seen {
 
 export class GroupStore {
   readonly #parts: StoreParts;
+  readonly configs: GroupConfigs;
   /** Changes of one group by this process go one after the other, so that they do not refuse each other. */
   readonly #turns = new Map<string, Promise<unknown>>();
 
   constructor(parts: StoreParts) {
     this.#parts = parts;
+    this.configs = new GroupConfigs(parts);
   }
 
   /** The state as it is by now, changed by time where it is due; undefined where there is no group. */
@@ -97,7 +100,7 @@ export class GroupStore {
     const before = decodeState(item);
     const heard = heardOf(members);
     const nowMs = clock.nowMs();
-    const state = before && tick(before.state, heard, nowMs);
+    const state = before && (await this.#tick(group, before.state, heard, nowMs));
     return { before, seen: { state, heard, nowMs, firstEpoch: before === undefined ? await firstEpoch(this.#parts, group) : 0 } };
   }
 
@@ -150,20 +153,22 @@ export class GroupStore {
       if (!known && state.members[memberId] !== undefined) await this.heard(group, memberId);
       if (ids.random() * Object.keys(state.members).length >= LOOKS_EACH_ROUND) return state;
       const heard = heardOf(await table.range(groupPk(group), MEMBER_RANGE));
-      return tick(state, heard, clock.nowMs()) === state ? state : await this.settle(group);
+      return (await this.#tick(group, state, heard, clock.nowMs())) === state ? state : await this.settle(group);
     } catch (error) {
       throw fromStorage(error, `group "${group}"`);
     }
+  }
+
+  async #tick(group: string, state: GroupState, heard: Heard, nowMs: number): Promise<GroupState> {
+    if (state.type === "classic") return tickClassic(state, heard, nowMs);
+    const { sessionMs } = await this.configs.consumer(group);
+    return tickConsumer(state, heard, nowMs, sessionMs);
   }
 
   /** Until the group changes, or for some time. */
   async wait(group: string, deadlineMs: number, signal: AbortSignal | undefined): Promise<void> {
     await this.#parts.doorbell.wait([bell(group)], deadlineMs, signal);
   }
-}
-
-export function tick(state: GroupState, heard: Heard, nowMs: number): GroupState {
-  return state.type === "classic" ? tickClassic(state, heard, nowMs) : tickConsumer(state, heard, nowMs);
 }
 
 function bell(group: string): string {

@@ -3,6 +3,7 @@
  * are `BrokerlessError`; where an answer is one for each partition or member, its `error` is one.
  */
 import type { BrokerlessError } from "../base/errors.ts";
+import type { ConfigEntry } from "../log/types.ts";
 
 /** `classic`: Join, Sync, Heartbeat, Leave; the clients assign. `consumer`: KIP-848; the server assigns. */
 export type GroupType = "classic" | "consumer";
@@ -255,6 +256,19 @@ export interface GroupsApi extends OffsetsApi, ClassicApi, ServerDrivenApi {
   list(filter?: { readonly phases?: readonly string[]; readonly types?: readonly string[] }): Promise<GroupListing[]>;
   /** Throws `unknown_group`. */
   describe(group: string): Promise<GroupDescription>;
-  /** With its offsets. Throws `unknown_group`, `non_empty_group`. */
+  /** With its offsets; its configs stay. Throws `unknown_group`, `non_empty_group`. */
   delete(group: string): Promise<void>;
+  /** Every config there is, with what holds for this group, whether or not it is there. */
+  configs(group: string): Promise<ConfigEntry[]>;
+  /**
+   * Sets (text) or resets to the default (null) the named configs and leaves the others; of a group that need not be there.
+   * Holds within 30 s everywhere. Throws `invalid_config`, `invalid_group`.
+   */
+  alterConfigs(
+    group: string,
+    changes: Readonly<Record<string, string | null>>,
+    options?: { readonly validateOnly?: boolean },
+  ): Promise<void>;
+  /** The groups that have a config set, by name. */
+  configured(): Promise<string[]>;
 }

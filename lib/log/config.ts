@@ -1,33 +1,10 @@
-/**
- * Topic configs, by Kafka's names, defaults and meaning (https://kafka.apache.org/documentation/#topicconfigs).
- * Every value is text, as Kafka has them; unknown names and impossible values are refused by name.
- */
-import { BrokerlessError } from "../base/errors.ts";
+/** Topic configs, by Kafka's names, defaults and meaning (https://kafka.apache.org/documentation/#topicconfigs). */
+import { type ConfigChanges, ConfigRules, type Configs, oneOf, whole } from "./config-rules.ts";
 import type { ConfigEntry } from "./types.ts";
-
-interface ConfigRule {
-  readonly type: "long" | "int" | "double" | "list" | "string";
-  readonly defaultValue: string;
-  readonly documentation: string;
-  /** Answers what a value must be, when it is not. */
-  readonly refuses: (value: string) => string | undefined;
-}
 
 const INT_MAX = 2 ** 31 - 1;
 
-function whole(min: number, max: number): ConfigRule["refuses"] {
-  return (value) => {
-    const number = Number(value);
-    const fits = /^-?\d{1,16}$/.test(value) && number >= min && number <= max && Number.isSafeInteger(number);
-    return fits ? undefined : `a whole number from ${min} to ${max}`;
-  };
-}
-
-function oneOf(...words: readonly string[]): ConfigRule["refuses"] {
-  return (value) => (words.includes(value) ? undefined : `one of ${words.join(", ")}`);
-}
-
-const CONFIGS: Readonly<Record<string, ConfigRule>> = {
+const RULES = new ConfigRules("topic", {
   "cleanup.policy": {
     type: "list",
     defaultValue: "delete",
@@ -114,51 +91,25 @@ const CONFIGS: Readonly<Record<string, ConfigRule>> = {
     documentation: "After this time a segment is closed though it is not full, in milliseconds.",
     refuses: whole(1, Number.MAX_SAFE_INTEGER),
   },
-};
-
-export type Configs = Readonly<Record<string, string>>;
-
-function known(name: string): ConfigRule {
-  const rule = Object.hasOwn(CONFIGS, name) ? CONFIGS[name] : undefined;
-  if (rule === undefined) {
-    throw new BrokerlessError("invalid_config", `unknown topic config "${name}"; known: ${Object.keys(CONFIGS).join(", ")}`, {
-      field: `configs.${name}`,
-    });
-  }
-  return rule;
-}
+});
 
 /** Throws `invalid_config` for the first name that is unknown or value that cannot be. */
 export function checkConfigs(configs: Configs): void {
-  for (const [name, value] of Object.entries(configs)) {
-    const wanted = known(name).refuses(value);
-    if (wanted !== undefined) {
-      throw new BrokerlessError("invalid_config", `topic config ${name} is "${value}"; it takes ${wanted}`, {
-        field: `configs.${name}`,
-      });
-    }
-  }
+  RULES.check(configs);
 }
 
 /** The configs after a change: text sets, null goes back to the default. Throws `invalid_config`. */
-export function changedConfigs(configs: Configs, changes: Readonly<Record<string, string | null>>): Record<string, string> {
-  const after: Record<string, string> = { ...configs };
-  for (const [name, value] of Object.entries(changes)) {
-    known(name);
-    if (value === null) delete after[name];
-    else after[name] = value;
-  }
-  checkConfigs(after);
-  return after;
+export function changedConfigs(configs: Configs, changes: ConfigChanges): Record<string, string> {
+  return RULES.changed(configs, changes);
 }
 
 /** What holds for a topic: the value that was set, or the default. */
 export function configOf(configs: Configs, name: string): string {
-  return configs[name] ?? known(name).defaultValue;
+  return RULES.valueOf(configs, name);
 }
 
 export function configNumber(configs: Configs, name: string): number {
-  return Number(configOf(configs, name));
+  return RULES.numberOf(configs, name);
 }
 
 export function isCompacted(configs: Configs): boolean {
@@ -166,12 +117,5 @@ export function isCompacted(configs: Configs): boolean {
 }
 
 export function describeConfigs(configs: Configs): ConfigEntry[] {
-  return Object.entries(CONFIGS).map(([name, rule]) => ({
-    name,
-    value: configs[name] ?? rule.defaultValue,
-    defaultValue: rule.defaultValue,
-    isDefault: configs[name] === undefined,
-    documentation: rule.documentation,
-    type: rule.type,
-  }));
+  return RULES.describe(configs);
 }

@@ -7,16 +7,18 @@ import { examples } from "../help.ts";
 import { table } from "../ui/table.ts";
 import { whole } from "../values/parsers.ts";
 import { dateTime, duration, type ResetSpec, type TopicChoice, targetOffset, topicWithPartitions } from "../values/reset-spec.ts";
+import { addAlter, printConfigs } from "./group-configs.ts";
 
 interface JsonOption extends ServerOptions {
   readonly json?: boolean;
 }
 
 export function addGroupCommand(program: Command, context: Context): void {
-  const group = program.command("group").description("list, describe, reset and delete consumer groups");
+  const group = program.command("group").description("list, describe, reset, alter and delete consumer groups");
   addList(group, context);
   addDescribe(group, context);
   addReset(group, context);
+  addAlter(subcommand(group, "alter <group>", "change the configs of a group, which need not be there yet", context), context);
   addDelete(group, context);
 }
 
@@ -55,6 +57,7 @@ interface Row {
 function addDescribe(group: Command, context: Context): void {
   subcommand(group, "describe <group>", "what a group has committed, how far behind it is, and who reads", context)
     .option("--members", "its members instead")
+    .addOption(new Option("--configs", "its configs instead").conflicts("members"))
     .addHelpText(
       "after",
       examples(
@@ -62,8 +65,9 @@ function addDescribe(group: Command, context: Context): void {
         ["brokerless group describe billing --json | jq '[.partitions[].lag] | add'", "how far behind it is in all"],
       ),
     )
-    .action(async (name: string, options: JsonOption & { readonly members?: boolean }) => {
+    .action(async (name: string, options: JsonOption & { readonly members?: boolean; readonly configs?: boolean }) => {
       const client = connect(options, context);
+      if (options.configs) return printConfigs(client, name, options.json === true, context);
       const described = await client.groups.describe(name);
       if (options.members) {
         if (options.json) return context.out.json(described.members);

@@ -5,7 +5,8 @@ import { type Context, connect, type ServerOptions, withServer } from "../contex
 import { UsageError } from "../exit-codes.ts";
 import { examples } from "../help.ts";
 import { table } from "../ui/table.ts";
-import { collect, configs, whole } from "../values/parsers.ts";
+import { type ConfigOptions, configChangesOf, withConfigOptions } from "../values/config-changes.ts";
+import { configs, whole } from "../values/parsers.ts";
 
 interface JsonOption extends ServerOptions {
   readonly json?: boolean;
@@ -125,21 +126,17 @@ function addDescribe(topic: Command, context: Context): void {
     });
 }
 
-interface AlterOptions extends JsonOption {
+interface AlterOptions extends JsonOption, ConfigOptions {
   readonly partitions?: number;
-  readonly config?: Readonly<Record<string, string>>;
-  readonly deleteConfig?: readonly string[];
 }
 
 function addAlter(topic: Command, context: Context): void {
-  subcommand(topic, "alter <topic>", "change a topic's configs, or add partitions", context)
+  withConfigOptions(subcommand(topic, "alter <topic>", "change a topic's configs, or add partitions", context))
     .option(
       "--partitions <n>",
       "grow to so many partitions (never fewer); keys move, old records stay where they are",
       whole(1, 10_000),
     )
-    .option("--config <name=value>", "set a config; may be repeated", configs)
-    .option("--delete-config <name>", "set a config back to its default; may be repeated", collect)
     .addHelpText(
       "after",
       examples(
@@ -149,11 +146,7 @@ function addAlter(topic: Command, context: Context): void {
       ),
     )
     .action(async (name: string, options: AlterOptions) => {
-      const changes: Record<string, string | null> = { ...options.config };
-      for (const config of options.deleteConfig ?? []) {
-        if (Object.hasOwn(changes, config)) throw new UsageError(`--delete-config ${config}: --config sets it at the same time`);
-        changes[config] = null;
-      }
+      const changes = configChangesOf(options);
       const changed = Object.keys(changes);
       if (changed.length === 0 && options.partitions === undefined) {
         throw new UsageError("nothing to alter: give --partitions, --config or --delete-config");

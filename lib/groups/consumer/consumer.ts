@@ -7,7 +7,6 @@ import type { GroupParts } from "../parts.ts";
 import type { GroupStore } from "../store.ts";
 import type { ConsumerHeartbeatAnswer, ConsumerHeartbeatRequest, ServerDrivenApi } from "../types.ts";
 import { type Beat, beat, checkHeartbeat } from "./heartbeat.ts";
-import { HEARTBEAT_MS } from "./machine.ts";
 import { named, TopicDirectory, viewOf } from "./topics.ts";
 
 export class ConsumerGroups implements ServerDrivenApi {
@@ -46,7 +45,8 @@ export class ConsumerGroups implements ServerDrivenApi {
       );
     }
     const { memberId, epoch, assignment } = done;
-    return { memberId, epoch, heartbeatIntervalMs: HEARTBEAT_MS, assignment: assignment && named(assignment, known) };
+    const { heartbeatMs: heartbeatIntervalMs } = await this.#store.configs.consumer(group);
+    return { memberId, epoch, heartbeatIntervalMs, assignment: assignment && named(assignment, known) };
   }
 }
 

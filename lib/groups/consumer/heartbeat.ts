@@ -5,7 +5,7 @@ import { checkInstance, unknownMember } from "../offsets/plan-commit.ts";
 import type { Stamp } from "../offsets/stamp.ts";
 import type { ConsumerHeartbeatRequest } from "../types.ts";
 import { ASSIGNORS } from "./assignors.ts";
-import { LEFT_EPOCH, reconcile, retarget, SESSION_MS, type TopicView, without } from "./machine.ts";
+import { LEFT_EPOCH, reconcile, retarget, type TopicView, without } from "./machine.ts";
 import { compileRegex } from "./regex.ts";
 
 export interface Beat {
@@ -157,7 +157,7 @@ function joining(state: ConsumerState, request: ConsumerHeartbeatRequest, newId:
     instanceId,
     rackId: request.rackId,
     ...client,
-    rebalanceTimeoutMs: request.rebalanceTimeoutMs ?? SESSION_MS,
+    rebalanceTimeoutMs: request.rebalanceTimeoutMs as number,
     topics: [],
     epoch: 0,
     previousEpoch: 0,

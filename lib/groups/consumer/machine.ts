@@ -15,10 +15,6 @@ import type { ConsumerMember, ConsumerState, Owned, Target } from "../items/stat
 import type { Stamp } from "../offsets/stamp.ts";
 import { ASSIGNORS, DEFAULT_ASSIGNOR } from "./assignors.ts";
 
-/** `group.consumer.session.timeout.ms` */
-export const SESSION_MS = 45_000;
-/** `group.consumer.heartbeat.interval.ms` */
-export const HEARTBEAT_MS = 5_000;
 /** A static member that has left for a while. */
 export const LEFT_EPOCH = -2;
 
@@ -31,11 +27,11 @@ export interface TopicView {
   readonly partitions: ReadonlyMap<string, number>;
 }
 
-/** The state as it is by now; the same object where nothing has changed. */
-export function tick(state: ConsumerState, heard: Heard, nowMs: number): ConsumerState {
+/** The state as it is by now; the same object where nothing has changed. `sessionMs`: of the group. */
+export function tick(state: ConsumerState, heard: Heard, nowMs: number, sessionMs: number): ConsumerState {
   const gone = Object.entries(state.members).filter(
     ([id, member]) =>
-      nowMs >= Math.max(member.seenMs, heard.get(id) ?? 0) + SESSION_MS || (member.revokeByMs > 0 && nowMs >= member.revokeByMs),
+      nowMs >= Math.max(member.seenMs, heard.get(id) ?? 0) + sessionMs || (member.revokeByMs > 0 && nowMs >= member.revokeByMs),
   );
   return gone.length === 0
     ? state

@@ -14,7 +14,7 @@ const CONFIGS = "/v3/clusters/{cluster_id}/topics/{topic_name}/configs";
 
 const valueSchema = z.object({ value: z.string() });
 
-const alterSchema = z.object({
+export const alterSchema = z.object({
   data: z
     .array(
       z.object({
@@ -27,7 +27,7 @@ const alterSchema = z.object({
   validate_only: z.boolean().optional(),
 });
 
-function changesOf({ data }: z.infer<typeof alterSchema>): Record<string, string | null> {
+export function changesOf({ data }: z.infer<typeof alterSchema>): Record<string, string | null> {
   const changes: Record<string, string | null> = {};
   for (const [i, { name, value, operation }] of data.entries()) {
     if (Object.hasOwn(changes, name)) {

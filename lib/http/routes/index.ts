@@ -44,7 +44,11 @@ export function operationsOf(options: OperationsOptions): Operations {
     { under: "/v3/clusters/", load: async () => (await import("./topics.ts")).topicOperations() },
     { under: "/v3/clusters/", load: async () => (await import("./configs.ts")).configOperations() },
   ];
-  if (withGroups) later.push({ under: "/v1/groups", load: async () => (await import("./groups.ts")).groupOperations(limits) });
+  if (withGroups)
+    later.push(
+      { under: "/v1/groups", load: async () => (await import("./groups.ts")).groupOperations(limits) },
+      { under: "/v1/groups/", load: async () => (await import("./group-configs.ts")).groupConfigOperations() },
+    );
   if (withLag)
     later.push(
       { under: "/v1/lag", load: async () => (await import("./lag.ts")).lagOperations() },

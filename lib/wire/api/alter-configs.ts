@@ -4,9 +4,8 @@ import { alterConfigs } from "../../kafka/protocol/api/alter-configs.ts";
 import { incrementalAlterConfigs } from "../../kafka/protocol/api/incremental-alter-configs.ts";
 import type { Decoded } from "../../kafka/protocol/schema.ts";
 import type { ConfigEntry } from "../../log/types.ts";
-import { may, topicForbidden } from "../access.ts";
 import { type Call, type Handler, handlerOf } from "../call.ts";
-import { RESOURCE } from "../config-words.ts";
+import { configResource } from "../config-resources.ts";
 import { type ErrorFields, errorFields, NO_ERROR } from "../errors.ts";
 
 type Changes = ReadonlyMap<string, string | null>;
@@ -39,23 +38,17 @@ async function alter(
   validateOnly: boolean,
   changesOf: (entries: readonly ConfigEntry[]) => Changes,
 ): Promise<ErrorFields & { resourceType: number; resourceName: string }> {
-  const { surface } = call;
   try {
-    if (resourceType === RESOURCE.topic && !may(call, "admin", resourceName)) {
-      return { ...topicForbidden("admin", resourceName), resourceType, resourceName };
+    const found = configResource(call, resourceType, resourceName);
+    const forbidden = found.forbidden("admin");
+    if (forbidden !== undefined) return { ...forbidden, resourceType, resourceName };
+    if (found.alter === undefined) {
+      throw new BrokerlessError("invalid_request", "a broker's configs are set where the server is started, not by requests");
     }
-    if (resourceType !== RESOURCE.topic) {
-      throw new BrokerlessError(
-        "invalid_request",
-        "only topics' configs can be changed; a broker's are set where the server is started",
-      );
-    }
-    const topic = await surface.log.topic(resourceName);
-    const changes = Object.fromEntries(changesOf(surface.log.topicConfigs(topic)));
-    await surface.log.alterConfigs(resourceName, changes, { validateOnly });
+    await found.alter(Object.fromEntries(changesOf(await found.entries())), validateOnly);
     return { ...NO_ERROR, resourceType, resourceName };
   } catch (error) {
-    return { ...errorFields(surface.judge(error, "AlterConfigs")), resourceType, resourceName };
+    return { ...errorFields(call.surface.judge(error, "AlterConfigs")), resourceType, resourceName };
   }
 }
 
@@ -84,13 +77,13 @@ function stepped(entries: readonly ConfigEntry[], steps: readonly Step[]): Chang
 /** Null: back to the default. */
 function valueAfter(entry: ConfigEntry | undefined, { name, configOperation, value }: Step): string | null {
   if (configOperation === DELETE) return null;
-  if (value === null) throw new BrokerlessError("invalid_config", `topic config ${name} is null; it takes a value`);
+  if (value === null) throw new BrokerlessError("invalid_config", `config ${name} is null; it takes a value`);
   if (configOperation === SET) return value;
   if (configOperation !== APPEND && configOperation !== SUBTRACT) {
     throw new BrokerlessError("invalid_request", `the operation on ${name} is ${configOperation}; 0 to 3 are known`);
   }
   if (entry?.type !== "list") {
-    throw new BrokerlessError("invalid_config", `topic config ${name} is no list; it can be set or deleted`);
+    throw new BrokerlessError("invalid_config", `config ${name} is no list; it can be set or deleted`);
   }
   const given = words(value);
   const now = words(entry.value);

@@ -1,12 +1,10 @@
-/** DescribeConfigs (KIP-133, KIP-226, KIP-569): of topics, and of the one broker what means something here. */
-import { BrokerlessError } from "../../base/errors.ts";
+/** DescribeConfigs (KIP-133, KIP-226, KIP-569): of topics and groups, and of the one broker what means something here. */
 import { describeConfigs } from "../../kafka/protocol/api/describe-configs.ts";
 import type { Decoded, Encodable } from "../../kafka/protocol/schema.ts";
 import type { ConfigEntry } from "../../log/types.ts";
-import { may, topicForbidden } from "../access.ts";
-import { brokerConfigs } from "../broker-configs.ts";
 import { type Call, type Handler, handlerOf } from "../call.ts";
-import { CONFIG_SOURCE, configType, RESOURCE } from "../config-words.ts";
+import { type ConfigResource, configResource } from "../config-resources.ts";
+import { CONFIG_SOURCE, configType } from "../config-words.ts";
 import { errorFields, NO_ERROR } from "../errors.ts";
 
 type Request = Decoded<typeof describeConfigs.request>;
@@ -20,42 +18,27 @@ export const describeConfigsHandler: Handler = handlerOf(describeConfigs, async 
 
 async function describe(resource: Resource, request: Request, call: Call): Promise<Answer> {
   const { resourceType, resourceName, configurationKeys: keys } = resource;
-  const { surface } = call;
   try {
-    const isTopic = resourceType === RESOURCE.topic;
-    if (isTopic && !may(call, "describe", resourceName)) {
-      return { ...topicForbidden("describe", resourceName), resourceType, resourceName, configs: [] };
-    }
-    const entries = isTopic
-      ? surface.log.topicConfigs(await surface.log.topic(resourceName))
-      : brokerEntries(resourceType, resourceName, call);
+    const found = configResource(call, resourceType, resourceName);
+    const forbidden = found.forbidden("describe");
+    if (forbidden !== undefined) return { ...forbidden, resourceType, resourceName, configs: [] };
     // No names are all names.
-    const wanted = entries.filter(({ name }) => keys === null || keys.length === 0 || keys.includes(name));
-    const configs = wanted.map((entry) => configAnswer(entry, isTopic, request));
+    const wanted = (await found.entries()).filter(({ name }) => keys === null || keys.length === 0 || keys.includes(name));
+    const configs = wanted.map((entry) => configAnswer(entry, found, request));
     return { ...NO_ERROR, resourceType, resourceName, configs };
   } catch (error) {
-    return { ...errorFields(surface.judge(error, "DescribeConfigs")), resourceType, resourceName, configs: [] };
+    return { ...errorFields(call.surface.judge(error, "DescribeConfigs")), resourceType, resourceName, configs: [] };
   }
 }
 
-function brokerEntries(resourceType: number, resourceName: string, call: Call): ConfigEntry[] {
-  if (resourceType !== RESOURCE.broker) {
-    throw new BrokerlessError(
-      "invalid_request",
-      `resource type is ${resourceType}; topics (2) and brokers (4) have configs here`,
-    );
-  }
-  return brokerConfigs(resourceName, call);
-}
-
-function configAnswer(entry: ConfigEntry, isTopic: boolean, request: Request): Config {
+function configAnswer(entry: ConfigEntry, { source: own, alter }: ConfigResource, request: Request): Config {
   const { name, value, defaultValue, isDefault, type, documentation } = entry;
-  const source = isDefault ? CONFIG_SOURCE.default : isTopic ? CONFIG_SOURCE.topic : CONFIG_SOURCE.broker;
+  const source = isDefault ? CONFIG_SOURCE.default : own;
   const set = isDefault ? [] : [{ name, value, source }];
   return {
     name,
     value,
-    readOnly: !isTopic,
+    readOnly: alter === undefined,
     isDefault,
     configSource: source,
     isSensitive: false,

@@ -117,3 +117,25 @@ describe("words of reset", () => {
     expect(targetOffset({ kind: "time", timestampMs: 5 }, log, undefined, 15)).toBe(15);
   });
 });
+
+test("configs are altered and shown, also of a group that is not there yet", async () => {
+  expect(await ok("group alter later --config consumer.session.timeout.ms=60000")).toBe(
+    "later altered: consumer.session.timeout.ms\n",
+  );
+  expect(lines(await ok("group describe later --configs"))).toContainEqual(
+    expect.stringMatching(/^consumer\.session\.timeout\.ms +60000 +no$/),
+  );
+  expect(await client.groups.configs("later")).toContainEqual({
+    name: "consumer.session.timeout.ms",
+    value: "60000",
+    isDefault: false,
+  });
+  await ok("group alter later --delete-config consumer.session.timeout.ms");
+  expect(JSON.parse(await ok("group describe later --configs --json"))).toMatchObject({ "consumer.session.timeout.ms": "45000" });
+  const refused = await run("group alter later --config consumer.session.timeout.ms=1");
+  expect([refused.code, refused.err]).toEqual([
+    1,
+    expect.stringContaining('group config consumer.session.timeout.ms is "1"; it takes a whole number from 6000 to 1800000'),
+  ]);
+  expect((await run("group alter later")).err).toContain("give --config or --delete-config");
+});

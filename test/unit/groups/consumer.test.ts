@@ -1,10 +1,12 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { SESSION_MS } from "../../../lib/groups/consumer/machine.ts";
 import { createGroups } from "../../../lib/groups/groups.ts";
 import { decodeState, stateKey } from "../../../lib/groups/items/state.ts";
 import type { ConsumerHeartbeatRequest } from "../../../lib/groups/types.ts";
 import { classicGroup, groupsOverMemory, subscription } from "./support.ts";
+
+/** By default. */
+const SESSION_MS = 45_000;
 
 const client = { clientId: "c", clientHost: "/127.0.0.1" };
 

@@ -5,7 +5,7 @@ import { decodeState, putState, stateKey } from "../../../lib/groups/items/state
 import { makeGroup } from "../../../lib/groups/new-group.ts";
 import type { GroupParts } from "../../../lib/groups/parts.ts";
 import type { GroupsApi } from "../../../lib/groups/types.ts";
-import type { Storage, Table } from "../../../lib/ports/index.ts";
+import type { Storage, Table, Write } from "../../../lib/ports/index.ts";
 import { localDoorbell } from "../../../lib/storage/local/doorbell.ts";
 import { systemIds } from "../../../lib/storage/system/ids.ts";
 import { logOverMemory } from "../log/support.ts";
@@ -28,6 +28,15 @@ export function groupsOverMemory(more: Partial<GroupParts> = {}) {
 
 /** The storage with another `inOrder`. */
 export function withInOrder(storage: Storage, inOrder: Table["inOrder"]): Storage {
+  return withTable(storage, { inOrder });
+}
+
+/** The storage with something before or after each single write. */
+export function withWrite(storage: Storage, write: (own: Table["write"], op: Write) => ReturnType<Table["write"]>): Storage {
+  return withTable(storage, { write: (op) => write((one) => storage.table.write(one), op) });
+}
+
+function withTable(storage: Storage, own: Partial<Table>): Storage {
   const through = <T extends object>(target: T, own: Partial<T>): T =>
     new Proxy(target, {
       get(from, name) {
@@ -36,7 +45,7 @@ export function withInOrder(storage: Storage, inOrder: Table["inOrder"]): Storag
         return typeof value === "function" ? value.bind(from) : value;
       },
     });
-  return through(storage, { table: through(storage.table, { inOrder }) });
+  return through(storage, { table: through(storage.table, own) });
 }
 
 const NOTHING = new Uint8Array(0);

@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { createGroups } from "../../../lib/groups/groups.ts";
 import { alterConfigs } from "../../../lib/kafka/protocol/api/alter-configs.ts";
 import { createPartitions } from "../../../lib/kafka/protocol/api/create-partitions.ts";
 import { createTopics } from "../../../lib/kafka/protocol/api/create-topics.ts";
@@ -12,6 +13,7 @@ import { describeTopicPartitions } from "../../../lib/kafka/protocol/api/describ
 import { incrementalAlterConfigs } from "../../../lib/kafka/protocol/api/incremental-alter-configs.ts";
 import { initProducerId } from "../../../lib/kafka/protocol/api/init-producer-id.ts";
 import { type Decoded, NO_UUID } from "../../../lib/kafka/protocol/schema.ts";
+import { groupsOverMemory } from "../groups/support.ts";
 import { batchOf } from "../log/support.ts";
 import { wireOverMemory } from "./support.ts";
 
@@ -141,6 +143,7 @@ describe("CreatePartitions and DeleteRecords", () => {
 
 describe("configs", () => {
   const TOPIC = 2;
+  const GROUP = 32;
   const BROKER = 4;
 
   it("of a topic: what holds, where it comes from, and its documentation", async () => {
@@ -187,6 +190,41 @@ describe("configs", () => {
     expect((await log.topic("t")).configs).toEqual({ "retention.ms": "5", "segment.ms": "6" });
     expect((await ask(alterConfigs, 2, { resources, validateOnly: false })).responses[0]?.errorCode).toBe(0);
     expect((await log.topic("t")).configs).toEqual({ "retention.bytes": "7" });
+  });
+
+  it("configs of groups are described and altered as those of topics, with Kafka's source", async () => {
+    const { log, parts } = groupsOverMemory();
+    const { ask } = wireOverMemory({}, { log, groups: createGroups(parts) });
+    const resources = [
+      {
+        resourceType: GROUP,
+        resourceName: "g",
+        configs: [{ name: "consumer.session.timeout.ms", configOperation: 0, value: "60000" }],
+      },
+    ];
+    expect((await ask(incrementalAlterConfigs, 1, { resources, validateOnly: false })).responses[0]?.errorCode).toBe(0);
+    const wanted = [{ resourceType: GROUP, resourceName: "g", configurationKeys: null }];
+    const described = await ask(describeConfigs, 4, {
+      resources: wanted,
+      includeSynonyms: true,
+      includeDocumentation: false,
+    });
+    expect(described.results[0]?.configs.find(({ name }) => name === "consumer.session.timeout.ms")).toMatchObject({
+      value: "60000",
+      readOnly: false,
+      configSource: 8,
+      configType: 3,
+      synonyms: [
+        { name: "consumer.session.timeout.ms", value: "60000", source: 8 },
+        { name: "consumer.session.timeout.ms", value: "45000", source: 5 },
+      ],
+    });
+    const wrong = [{ ...resources[0], configs: [{ name: "consumer.session.timeout.ms", configOperation: 0, value: "1" }] }];
+    expect(
+      (await ask(incrementalAlterConfigs, 1, { resources: wrong as never, validateOnly: false })).responses[0],
+    ).toMatchObject({
+      errorCode: 40,
+    });
   });
 
   it("IncrementalAlterConfigs sets, deletes, and adds to and takes from lists", async () => {
