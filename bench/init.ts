@@ -8,6 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { bundleLambdas } from "../.ci/bundle.ts";
+import { median } from "./support/median.ts";
 
 const { values } = parseArgs({ options: { runs: { type: "string", default: "15" }, json: { type: "boolean", default: false } } });
 const runs = Number(values.runs);
@@ -24,10 +25,6 @@ function importMs(file: string): number {
   return Number(execFileSync(process.execPath, ["--input-type=module", "-e", program], { env, encoding: "utf8" }));
 }
 
-function median(numbers: readonly number[]): number {
-  return numbers.toSorted((a, b) => a - b)[numbers.length >> 1] as number;
-}
-
 const folder = mkdtempSync(join(tmpdir(), "brokerless-init-"));
 try {
   const sizes = await bundleLambdas(folder);
@@ -35,7 +32,7 @@ try {
   for (let i = 0; i < runs; i++) {
     for (const [name, ms] of times) ms.push(importMs(join(folder, name, "index.mjs")));
   }
-  const rows = [...times].map(([name, ms]) => ({ name, ...sizes[name], importMs: Math.round(median(ms) * 10) / 10 }));
+  const rows = [...times].map(([name, ms]) => ({ name, ...sizes[name], importMs: Math.round((median(ms) ?? 0) * 10) / 10 }));
   if (values.json) console.log(JSON.stringify({ runs, node: process.version, functions: rows }, null, 2));
   else
     for (const { name, importMs: ms, loadedBytes = 0 } of rows)

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { fsyncLoop } from "./baselines/fsync-loop.ts";
 import type { Measured, Order } from "./load/order.ts";
+import { median } from "./support/median.ts";
 import { loaded, served } from "./support/processes.ts";
 import { call, createTopic, logEndOffset } from "./support/server.ts";
 import { printTable, type Row } from "./support/table.ts";
@@ -113,11 +114,6 @@ async function round(r: number): Promise<void> {
     await server.stop();
     rmSync(join(dir, `data-${r}`), { recursive: true, force: true });
   }
-}
-
-function median(numbers: readonly (number | undefined)[]): number | undefined {
-  const sorted = numbers.filter((one) => one !== undefined).sort((a, b) => a - b);
-  return sorted[Math.floor(sorted.length / 2)];
 }
 
 // The first fetch of a process loads its client.

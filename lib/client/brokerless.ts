@@ -15,6 +15,7 @@ import type { Appended, ProducerOptions } from "./producer/types.ts";
 import { Reader } from "./reader/reader.ts";
 import type { ReaderOptions } from "./reader/types.ts";
 import type { RetryOptions } from "./retry.ts";
+import { runTransaction, type Transaction, type TransactionOptions, type Written } from "./transaction.ts";
 
 export interface BrokerlessOptions extends HttpOptions {
   /** For compressed batches. Default: those that run anywhere; in Node take `nodeCodecs`, which are all of them and faster. */
@@ -58,6 +59,16 @@ export class Brokerless {
   /** Reads topics as a member of a consumer group: `for await (const batch of consumer)`. */
   consumer(options: ConsumerOptions): Consumer {
     return new Consumer(this.#connection, options);
+  }
+
+  /**
+   * Records and committed offsets, all or nothing: `run` fills the transaction, which is sent when it returns, and again under
+   * one `Idempotency-Key` until its outcome is known. Where `run` throws nothing is written. Answers where the records are.
+   * Throws `invalid_request` beyond the limits (90 partitions, 100 items, a request's size), and what a commit throws:
+   * `stale_member_epoch` where a partition was given to another member meanwhile.
+   */
+  transaction(run: (tx: Transaction) => void | Promise<void>, options: TransactionOptions = {}): Promise<Written[]> {
+    return runTransaction(this.#connection, run, options);
   }
 
   /** Reads records of one topic, from the earliest on where nothing else is said. */

@@ -43,4 +43,5 @@ export type { ReaderOptions, ReadFrom, ReadRecord } from "./reader/types.ts";
 export type { RetryOptions } from "./retry.ts";
 export { type Bytes, json, parseJson, text } from "./text.ts";
 export type { CreatedToken, Grant, TokenInfo, TokenSpec } from "./tokens.ts";
+export type { OffsetToCommit, Transaction, TransactionOptions, Written } from "./transaction.ts";
 export type { JobAnswer, JobOptions, VerifyLine } from "./upkeep.ts";

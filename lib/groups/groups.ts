@@ -2,13 +2,13 @@
 import type { BrokerlessError } from "../base/errors.ts";
 import { inParallel } from "../base/parallel.ts";
 import { storageStep } from "../log/storage-errors.ts";
-import type { ConfigEntry } from "../log/types.ts";
+import type { Companion, ConfigEntry } from "../log/types.ts";
 import { ClassicGroups, type ClassicSettings } from "./classic/classic.ts";
 import { ConsumerGroups } from "./consumer/consumer.ts";
 import { describeGroup, listingOf } from "./describe.ts";
 import { checkGroupName, GROUPS } from "./items/group.ts";
 import { decodeState, type GroupState, hasMembers, stateKey } from "./items/state.ts";
-import { commitOffsets } from "./offsets/commit.ts";
+import { commitCompanion, commitOffsets } from "./offsets/commit.ts";
 import { deleteOffsets, deleteWholeGroup, unknownGroup } from "./offsets/delete.ts";
 import { fetchOffsets } from "./offsets/fetch.ts";
 import type { GroupParts } from "./parts.ts";
@@ -38,6 +38,10 @@ class Groups implements T.GroupsApi {
 
   commit(request: T.CommitRequest): Promise<T.PartitionAnswer[]> {
     return commitOffsets(this.#parts, request);
+  }
+
+  commitWith(request: T.CommitRequest): Companion {
+    return commitCompanion(this.#parts, request);
   }
 
   fetchOffsets(request: T.FetchOffsetsRequest): Promise<T.CommittedOffset[]> {

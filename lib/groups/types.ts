@@ -3,7 +3,7 @@
  * are `BrokerlessError`; where an answer is one for each partition or member, its `error` is one.
  */
 import type { BrokerlessError } from "../base/errors.ts";
-import type { ConfigEntry } from "../log/types.ts";
+import type { Companion, ConfigEntry } from "../log/types.ts";
 
 /** `classic`: Join, Sync, Heartbeat, Leave; the clients assign. `consumer`: KIP-848; the server assigns. */
 export type GroupType = "classic" | "consumer";
@@ -92,6 +92,8 @@ export interface OffsetsApi {
    * `stale_member_epoch`, `rebalance_in_progress`, `invalid_request`.
    */
   commit(request: CommitRequest): Promise<PartitionAnswer[]>;
+  /** The same as part of `appendAtomically`: these offsets and the records, all or none. */
+  commitWith(request: CommitRequest): Companion;
   /** A group that is not there has no offsets. Throws `unknown_member` and `stale_member_epoch` where a member is given. */
   fetchOffsets(request: FetchOffsetsRequest): Promise<CommittedOffset[]>;
   /** Throws `unknown_group`; a partition of a topic that members read: `group_subscribed_to_topic`. */

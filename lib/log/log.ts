@@ -25,6 +25,7 @@ import type {
   AppendOptions,
   AppendRequest,
   AppendResult,
+  AtomicAppendOptions,
   ConfigEntry,
   LogApi,
   Manifest,
@@ -169,7 +170,7 @@ class Log implements LogApi {
     return options?.signal === undefined ? begun : abortable(begun, options.signal);
   }
 
-  async appendAtomically(requests: readonly AppendRequest[], options?: AppendOptions): Promise<AppendResult[]> {
+  async appendAtomically(requests: readonly AppendRequest[], options?: AtomicAppendOptions): Promise<AppendResult[]> {
     const names = new Set(requests.map(({ topic, partition }) => `${topic}/${partition}`));
     if (requests.length === 0 || requests.length > ATOMIC_PARTITIONS_MOST || names.size !== requests.length) {
       throw new BrokerlessError(
@@ -184,8 +185,11 @@ class Log implements LogApi {
         requests.map((request) => this.#withPartition(request, async (topic) => this.#part(topic, request))),
       );
       const key = options?.idempotencyKey;
-      if (key === undefined) return appendAll(parts, undefined, this.#atomic);
-      return this.#keyed.run(parts, { ...options, idempotencyKey: key }, (claim) => appendAll(parts, claim, this.#atomic));
+      const companion = options?.with;
+      if (key === undefined) return appendAll(parts, companion, undefined, this.#atomic);
+      return this.#keyed.run(parts, { ...options, idempotencyKey: key }, (claim) =>
+        appendAll(parts, companion, claim, this.#atomic),
+      );
     });
     return options?.signal === undefined ? begun : abortable(begun, options.signal);
   }

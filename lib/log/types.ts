@@ -4,6 +4,7 @@
  */
 import type { BrokerlessError } from "../base/errors.ts";
 import type { PreparedBatches } from "../kafka/index.ts";
+import type { Check, Write } from "../ports/index.ts";
 
 export interface TopicSpec {
   /** 1 to 249 characters of `[a-zA-Z0-9._-]`, not `.` or `..` (Kafka's rule). */
@@ -74,6 +75,19 @@ export interface AppendOptions {
   readonly requestHash?: string;
   /** Gives up waiting; what was begun goes on, and the error says `unknown`. */
   readonly signal?: AbortSignal;
+}
+
+/** Writes to other items, which are applied with an atomic append or not at all. */
+export interface Companion {
+  /**
+   * The writes, by what is there now; asked again whenever one of them was refused. Throws where they may not be made: nothing is
+   * appended then.
+   */
+  prepare(): Promise<readonly (Write | Check)[]>;
+}
+
+export interface AtomicAppendOptions extends AppendOptions {
+  readonly with?: Companion | undefined;
 }
 
 export interface ReadRequest {
@@ -221,8 +235,8 @@ export interface LogApi {
 
   /** Durable when it resolves. Requests to one partition are appended in the order of the calls. */
   append(request: AppendRequest, options?: AppendOptions): Promise<AppendResult>;
-  /** All or none, over several partitions; each partition named once; at most 90. */
-  appendAtomically(requests: readonly AppendRequest[], options?: AppendOptions): Promise<AppendResult[]>;
+  /** All or none, over several partitions; each partition named once; at most 90, and 100 items together with the companion's. */
+  appendAtomically(requests: readonly AppendRequest[], options?: AtomicAppendOptions): Promise<AppendResult[]>;
   read(request: ReadRequest): Promise<ReadResult>;
   /** Of each partition what `read` answers or throws. An error ends the wait for the others. */
   readMany(request: ReadManyRequest): Promise<(ReadResult | BrokerlessError)[]>;

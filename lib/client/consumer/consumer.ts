@@ -105,6 +105,29 @@ export class Consumer implements AsyncIterable<RecordsBatch> {
     return this.#alone(() => this.#commitProcessed());
   }
 
+  /**
+   * For transactions: `run` commits these offsets by the cursor that it is given, and no heartbeat comes in between. Where it
+   * succeeds they count as processed and committed.
+   */
+  committing<T>(
+    offsets: readonly (TopicPartition & { readonly offset: number })[],
+    run: (cursor: string) => Promise<T>,
+  ): Promise<T> {
+    return this.#alone(async () => {
+      const cursor = this.#member.cursor;
+      if (cursor === undefined)
+        throw new BrokerlessError("invalid_request", "the consumer is not in its group: read from it first");
+      const result = await run(cursor);
+      for (const { topic, partition, offset } of offsets) {
+        const owned = this.#owned.get(nameOf({ topic, partition }));
+        if (owned === undefined) continue;
+        owned.committed = offset;
+        owned.processed = Math.max(owned.processed, offset);
+      }
+      return result;
+    });
+  }
+
   /** Reads this partition from another offset on. Throws `invalid_request` where the consumer does not have it. */
   seek(place: TopicPartition, offset: number): void {
     const owned = this.#mustOwn(place);
@@ -251,9 +274,12 @@ export class Consumer implements AsyncIterable<RecordsBatch> {
   }
 
   /** One request of the member at a time: each has the cursor of the one before. */
-  #alone(run: () => Promise<void>): Promise<void> {
+  #alone<T>(run: () => Promise<T>): Promise<T> {
     const done = this.#working.then(run);
-    this.#working = done.catch(() => {});
+    this.#working = done.then(
+      () => {},
+      () => {},
+    );
     return done;
   }
 

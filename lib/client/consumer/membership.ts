@@ -31,6 +31,11 @@ export class Member {
     this.#join = join;
   }
 
+  /** By which the group knows the member; undefined while it is in none. */
+  get cursor(): string | undefined {
+    return this.#cursor;
+  }
+
   /** Joins, or says that it lives. */
   async heartbeat(signal?: AbortSignal): Promise<Membership> {
     const cursor = this.#cursor;

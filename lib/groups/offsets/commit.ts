@@ -13,7 +13,8 @@
  */
 import { BrokerlessError } from "../../base/errors.ts";
 import { fromStorage, storageStep } from "../../log/storage-errors.ts";
-import { type Item, type Key, type Settled, StorageError, type Update } from "../../ports/index.ts";
+import type { Companion } from "../../log/types.ts";
+import { type Check, type Item, type Key, type Settled, StorageError, type Update } from "../../ports/index.ts";
 import { checkGroupName } from "../items/group.ts";
 import { blockKey, blockOf, type EntryWrite, guardOf, stampOf, writeEntries } from "../items/offsets.ts";
 import { decodeState, type GroupState, stateKey } from "../items/state.ts";
@@ -54,6 +55,35 @@ export async function commitOffsets(parts: GroupParts, request: CommitRequest): 
   });
 }
 
+/** A commit as part of an atomic append: all offsets or none. `prepare` throws what `commitOffsets` throws or answers. */
+export function commitCompanion(parts: GroupParts, request: CommitRequest): Companion {
+  checkGroupName(request.group);
+  return {
+    async prepare() {
+      const commit = new Commit(parts, request);
+      const blocks = await commit.blocks();
+      const read = (await commit.plan(blocks)) ?? (await commit.plan(blocks));
+      if (read === undefined) throw new BrokerlessError("group_busy", `group "${request.group}" was deleted meanwhile`);
+      const refused = commit.errors.find((error) => error !== undefined);
+      if (refused !== undefined) throw refused;
+      const made = read.planned.filter(({ item }) => item === undefined);
+      return [
+        ...(made.length === 0 ? [] : [isStill(request.group, read.state)]),
+        ...read.planned.flatMap(({ item, update }) => (update === undefined ? [] : [onlyWhere(item, update)])),
+      ];
+    },
+  };
+}
+
+/** C3: a block that is not there is made on condition that the group is what it was. */
+function isStill(group: string, state: GroupState): Check {
+  return { op: "check", key: stateKey(group), when: [{ path: "e", is: "=", value: state.epoch }] };
+}
+
+function onlyWhere(item: Item | undefined, update: Update): Update {
+  return item === undefined ? { ...update, when: [{ item: "absent" }] } : update;
+}
+
 class Commit {
   readonly #parts: GroupParts;
   readonly #request: CommitRequest;
@@ -84,8 +114,8 @@ class Commit {
     return [...blocks.values()];
   }
 
-  /** Reads, judges and writes once; the blocks that are to be tried again. At the last try none is. */
-  async once(blocks: readonly Block[], last: boolean): Promise<Block[]> {
+  /** Reads and judges; undefined where the group was not there and has been made. */
+  async plan(blocks: readonly Block[]) {
     const { group, member } = this.#request;
     const { table } = this.#parts.storage;
     const keys = [stateKey(group), ...blocks.map(({ key }) => key)];
@@ -96,9 +126,17 @@ class Commit {
       await storageStep(`make group "${group}"`, async () =>
         makeGroup(this.#parts, group, emptyGroup(await firstEpoch(this.#parts, group), this.#parts.clock.nowMs())),
       );
-      return [...blocks];
+      return undefined;
     }
-    const planned = blocks.map((block, i) => ({ block, item: items[i], ...this.#plan(block, items[i], ticket) }));
+    return { state, planned: blocks.map((block, i) => ({ block, item: items[i], ...this.#plan(block, items[i], ticket) })) };
+  }
+
+  /** Reads, judges and writes once; the blocks that are to be tried again. At the last try none is. */
+  async once(blocks: readonly Block[], last: boolean): Promise<Block[]> {
+    const { group } = this.#request;
+    const read = await this.plan(blocks);
+    if (read === undefined) return [...blocks];
+    const { state, planned } = read;
     const writing = planned.filter(({ update }) => update !== undefined);
     const settled = await this.#write(state, writing as { item: Item | undefined; update: Update }[]);
     return writing.flatMap(({ block, guards }, i) => {
@@ -140,11 +178,6 @@ class Commit {
     const { table } = this.#parts.storage;
     const settled: Settled[] = [];
     const known = writing.filter(({ item }) => item !== undefined);
-    const check = {
-      op: "check",
-      key: stateKey(this.#request.group),
-      when: [{ path: "e", is: "=", value: state.epoch }],
-    } as const;
     const [answers] = known.length === 0 ? [[]] : await table.inOrder([known.map(({ update }) => update)]);
     let at = 0;
     for (const { item, update } of writing) {
@@ -153,7 +186,7 @@ class Commit {
         continue;
       }
       try {
-        await table.atomically([check, { ...update, when: [{ item: "absent" }] }]);
+        await table.atomically([isStill(this.#request.group, state), onlyWhere(item, update)]);
         settled.push({ ok: true, item: undefined });
       } catch (error) {
         if (!(error instanceof StorageError)) throw error;

@@ -2,13 +2,22 @@
  * Records out of JSON, straight from the bytes of the request: keys and values are views into the body wherever they
  * need no unescaping. Takes what the schemas of `shapes.ts` take; when it does not, the schema words the error.
  */
+import type * as z from "zod";
 import { BrokerlessError } from "../../base/errors.ts";
 import type { RecordHeader, RecordInput } from "../../kafka/index.ts";
 import { formatCount, type Limits } from "../limits.ts";
 import { firstIssue } from "./issues.ts";
 import { CLOSE_BRACE, CLOSE_BRACKET, JsonReader, LETTER_N, MISMATCH, OPEN_BRACE, OPEN_BRACKET, QUOTE } from "./reader.ts";
 import { JsonScanner, JsonSyntaxError } from "./scanner.ts";
-import { isoTimeSchema, listSchema, PARTITION_MAX, type RecordShape, recordSchema, TIMESTAMP_MAX } from "./shapes.ts";
+import {
+  commitsSchema,
+  isoTimeSchema,
+  listSchema,
+  PARTITION_MAX,
+  type RecordShape,
+  recordSchema,
+  TIMESTAMP_MAX,
+} from "./shapes.ts";
 import { jsonError, requireUtf8 } from "./text.ts";
 
 export type PayloadType = "BINARY" | "JSON" | "STRING";
@@ -31,6 +40,8 @@ export interface ParsedDocument {
   readonly records: ParsedRecord[];
   /** Was it one record, not a list? */
   readonly single: boolean;
+  /** What is committed with them. */
+  readonly commit?: z.infer<typeof commitsSchema>;
 }
 
 /**
@@ -85,13 +96,15 @@ class RecordParser {
   }
 
   document(): ParsedDocument {
-    const { list, single, strict } = this.#shape;
+    const { list, single, strict, commits } = this.#shape;
     let records: ParsedRecord[] | undefined;
+    let commit: ParsedDocument["commit"];
     let lone: ParsedRecord | undefined;
     if (this.#in.open(OPEN_BRACE)) {
       do {
         this.#in.name();
         if (list !== undefined && this.#in.nameIs(list)) records = this.#list();
+        else if (commits && this.#in.nameIs("commit")) commit = this.#commit();
         else if (!single) this.#unknown();
         else {
           lone ??= new ParsedRecord();
@@ -101,11 +114,18 @@ class RecordParser {
     }
     if (this.#in.peek() !== -1) this.#in.unexpected("the end of the text");
     if (records !== undefined) {
-      if (records.length === 0 || (lone !== undefined && strict)) throw MISMATCH;
-      return { records, single: false };
+      if ((records.length === 0 && commit === undefined) || (lone !== undefined && strict)) throw MISMATCH;
+      return commit === undefined ? { records, single: false } : { records, single: false, commit };
     }
     if (!single) throw MISMATCH;
     return { records: [this.#checked(lone ?? new ParsedRecord(), -1)], single: true };
+  }
+
+  #commit(): z.infer<typeof commitsSchema> {
+    const value = JSON.parse(Buffer.from(this.#in.raw()).toString("utf8")) as unknown;
+    const result = commitsSchema.safeParse(value);
+    if (!result.success) throw MISMATCH;
+    return result.data;
   }
 
   #list(): ParsedRecord[] {

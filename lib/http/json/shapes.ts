@@ -23,6 +23,8 @@ export interface RecordShape {
   readonly list: "records" | "entries" | undefined;
   /** May the document be a record itself? */
   readonly single: boolean;
+  /** May it say which offsets are committed with its records? */
+  readonly commits?: boolean;
 }
 
 const PLAIN = { payload: "typed", strict: true, topic: false, id: false, list: "records", single: true } as const;
@@ -32,7 +34,7 @@ export const FOR_PARTITION: RecordShape = { ...PLAIN, partition: undefined };
 /** `POST /topics/{t}/records`. */
 export const FOR_TOPIC: RecordShape = { ...PLAIN, partition: "partition" };
 /** `POST /v1/produce`. */
-export const ATOMIC: RecordShape = { ...PLAIN, partition: "partition", topic: true, single: false };
+export const ATOMIC: RecordShape = { ...PLAIN, partition: "partition", topic: true, single: false, commits: true };
 /** `application/vnd.kafka.json.v2+json`. */
 export const V2_JSON: RecordShape = { ...PLAIN, partition: "partition", payload: "json", strict: false, single: false };
 /** `application/vnd.kafka.binary.v2+json`. */
@@ -98,9 +100,30 @@ export function recordSchema(shape: RecordShape): z.ZodObject {
   });
 }
 
+/** Offsets that are committed with the records, or not at all. */
+export const commitsSchema = z.strictObject({
+  group: textSchema,
+  cursor: z
+    .string()
+    .min(1)
+    .optional()
+    .describe("of the group's consumer that read what is committed; without it the group must have no members"),
+  offsets: z
+    .array(
+      z.strictObject({ topic: textSchema, partition: partitionSchema, offset: z.int().min(0), metadata: textSchema.optional() }),
+    )
+    .min(1)
+    .max(10_000),
+});
+
 /** Of a document that holds a list. */
 export function listSchema(shape: RecordShape, limits: Limits): z.ZodObject {
-  return object(shape.strict, { [shape.list ?? "records"]: z.array(recordSchema(shape)).min(1).max(limits.recordsPerRequest) });
+  const list = z.array(recordSchema(shape)).max(limits.recordsPerRequest);
+  if (!shape.commits) return object(shape.strict, { [shape.list ?? "records"]: list.min(1) });
+  return object(shape.strict, { records: list, commit: commitsSchema.optional() }).refine(
+    ({ records, commit }) => records.length > 0 || commit !== undefined,
+    { path: ["records"], error: "must hold a record where nothing is committed" },
+  );
 }
 
 export function documentSchema(shape: RecordShape, limits: Limits): z.ZodType {

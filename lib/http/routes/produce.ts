@@ -130,13 +130,16 @@ export function produceOperations(limits: Limits): Operation[] {
       method: "POST",
       path: "/v1/produce",
       tag: "produce",
-      summary: "Append to several partitions and topics, all or none",
+      summary: "Append to several partitions and topics, and commit offsets of a group with them, all or none",
       access: onAnyTopic("write"),
       query: produceQuery,
       headers: PRODUCE_HEADERS,
       body: { "application/json": schemaOf(ATOMIC) },
       responses: {
-        200: { description: "all durable", content: { "application/json": z.object({ partitions: z.array(appendedSchema) }) } },
+        200: {
+          description: "all durable",
+          content: { "application/json": z.object({ partitions: z.array(appendedSchema), committed: z.int().optional() }) },
+        },
         202: accepted,
       },
       handle: produceAtomically,

@@ -1,18 +1,18 @@
 /**
- * Appends to several partitions at once, all or none: blobs, then one transaction over the heads, then the base offsets
- * are read back by blob id (a transaction returns nothing).
+ * Appends to several partitions at once, all or none: blobs, then one transaction over the heads (and what goes with them:
+ * committed offsets), then the base offsets are read back by blob id (a transaction returns nothing).
  *
  * A crash before the transaction leaves blobs that nothing refers to; after it, everything. Another write to one of the
  * heads makes it `Contended`: not applied, tried again after a while.
  */
 import { BrokerlessError } from "../../base/errors.ts";
 import type { PreparedBatches } from "../../kafka/index.ts";
-import { type Clock, type Doorbell, type Ids, type Storage, StorageError } from "../../ports/index.ts";
+import { type Check, type Clock, type Doorbell, type Ids, type Storage, StorageError, type Write } from "../../ports/index.ts";
 import { baseOffsetInTail, decodeHead } from "../items/head.ts";
 import type { Reader } from "../read/reader.ts";
 import { fromStorage } from "../storage-errors.ts";
 import { unknownTopic } from "../topics.ts";
-import type { AppendResult, Topic } from "../types.ts";
+import type { AppendResult, Companion, Topic } from "../types.ts";
 import { LaneBatch } from "./batch.ts";
 import type { Claim } from "./claim.ts";
 import { AGAIN_WITHIN_MS, type PreparedCommit, prepareCommit } from "./commit.ts";
@@ -23,6 +23,8 @@ import { appendResult } from "./result.ts";
 import { type SealPolicy, sealWhenDue } from "./seal.ts";
 
 const ATTEMPTS_MOST = 20;
+/** Of one transaction of the storage. */
+const ITEMS_MOST = 100;
 
 export interface AtomicPart {
   readonly topic: Topic;
@@ -43,6 +45,7 @@ export interface AtomicParts {
 /** Commits all or none; throws what a plain append throws. */
 export async function appendAll(
   parts: readonly AtomicPart[],
+  companion: Companion | undefined,
   claim: Claim | undefined,
   to: AtomicParts,
 ): Promise<AppendResult[]> {
@@ -53,6 +56,8 @@ export async function appendAll(
     await Promise.all(parts.map(({ lane, prepared }) => lane.lookUp(storage.table, producersOf(prepared), true)));
     const judged = judgeAll(parts, claim);
     if (judged === "duplicates") return Promise.all(parts.map((part) => answerDuplicate(part, to)));
+    const beside = companion === undefined ? [] : await companion.prepare();
+    checkItems(parts.length, beside.length);
     const prepared = prepareCommit(judged, storage, clock, ids);
     const { blobIds } = prepared;
     const fromOffsets = judged.map(({ lane }) => lane.head?.next ?? 0);
@@ -63,7 +68,7 @@ export async function appendAll(
         fromOffset: fromOffsets[i] as number,
       })),
     );
-    if (await transact(parts, judged, prepared, fromOffsets, to)) {
+    if (await transact(parts, judged, prepared, beside, fromOffsets, to)) {
       return readBack(parts, blobIds, fromOffsets, prepared.appendTimeMs, to);
     }
     await clock.sleep(2 ** Math.min(attempt, 8) * (0.5 + ids.random()));
@@ -103,11 +108,21 @@ function judgeAll(parts: readonly AtomicPart[], claim: Claim | undefined): LaneB
   );
 }
 
+function checkItems(partitions: number, beside: number): void {
+  if (partitions + beside <= ITEMS_MOST) return;
+  throw new BrokerlessError(
+    "invalid_request",
+    `the transaction writes ${partitions + beside} items (${partitions} partitions, ${beside} for what is committed with them); at most ${ITEMS_MOST} are written as one`,
+    { field: "records" },
+  );
+}
+
 /** True when applied, false when certainly not and worth another try. */
 async function transact(
   parts: readonly AtomicPart[],
   batches: readonly LaneBatch[],
   prepared: PreparedCommit,
+  beside: readonly (Write | Check)[],
   fromOffsets: readonly number[],
   { storage, clock }: AtomicParts,
 ): Promise<boolean> {
@@ -118,13 +133,15 @@ async function transact(
     throw fromStorage(one.error, "append");
   }
   try {
-    await storage.table.atomically(prepared.updates);
+    await storage.table.atomically([...prepared.updates, ...beside]);
     return true;
   } catch (error) {
     if (!(error instanceof StorageError)) throw error;
     if (error.kind === "contended" || error.kind === "throttled") return false;
     if (error.kind === "condition_failed") {
       const at = error.index ?? 0;
+      // What goes with the append has changed, and is prepared again.
+      if (at >= batches.length) return false;
       if (error.item === undefined) throw unknownTopic((parts[at] as AtomicPart).topic.name);
       batches[at]?.lane.saw(error.item);
       return false;

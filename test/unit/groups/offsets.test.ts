@@ -11,15 +11,7 @@ import type { Storage, Table } from "../../../lib/ports/index.ts";
 import { StorageError } from "../../../lib/ports/index.ts";
 import { memoryStorage } from "../../../lib/storage/memory/index.ts";
 import { TestClock } from "../log/support.ts";
-import {
-  assignment,
-  classicGroup,
-  consumerGroup,
-  consumerMember,
-  groupsOverMemory,
-  subscription,
-  withInOrder,
-} from "./support.ts";
+import { assignment, classicGroup, consumerGroup, consumerMember, groupsOverMemory, subscription, withTable } from "./support.ts";
 
 async function bench(more: Parameters<typeof groupsOverMemory>[0] = {}) {
   const b = groupsOverMemory(more);
@@ -80,13 +72,15 @@ describe("a consumer without group management", () => {
     let hooked = false;
     const late = createGroups({
       ...parts,
-      storage: withInOrder(storage, async (stages) => {
-        if (!hooked) {
-          hooked = true;
-          await stamp(0, 1);
-          await become("g", classicGroup(1, ["a"]));
-        }
-        return storage.table.inOrder(stages);
+      storage: withTable(storage, {
+        inOrder: async (stages) => {
+          if (!hooked) {
+            hooked = true;
+            await stamp(0, 1);
+            await become("g", classicGroup(1, ["a"]));
+          }
+          return storage.table.inOrder(stages);
+        },
       }),
     });
     await expect(late.commit({ group: "g", offsets: [{ topic: "t", partition: 0, offset: 9 }] })).rejects.toMatchObject({
@@ -199,7 +193,7 @@ describe("when the storage does not answer", () => {
       if (when === "late") late = () => storage.table.inOrder(stages);
       return stages.map((stage) => stage.map(() => ({ ok: false as const, error: new StorageError("unknown", "no answer") })));
     };
-    return { storage: withInOrder(storage, inOrder), applyLate: () => late?.() };
+    return { storage: withTable(storage, { inOrder }), applyLate: () => late?.() };
   }
 
   test.each(["before", "after", "late"] as const)("a commit is settled and never undone by its lost write (%s)", async (when) => {

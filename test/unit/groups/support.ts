@@ -26,21 +26,17 @@ export function groupsOverMemory(more: Partial<GroupParts> = {}) {
   };
 }
 
-/** The storage with another `inOrder`. */
-export function withInOrder(storage: Storage, inOrder: Table["inOrder"]): Storage {
-  return withTable(storage, { inOrder });
-}
-
 /** The storage with something before or after each single write. */
 export function withWrite(storage: Storage, write: (own: Table["write"], op: Write) => ReturnType<Table["write"]>): Storage {
   return withTable(storage, { write: (op) => write((one) => storage.table.write(one), op) });
 }
 
-function withTable(storage: Storage, own: Partial<Table>): Storage {
-  const through = <T extends object>(target: T, own: Partial<T>): T =>
+/** The storage with some of its table's methods replaced. */
+export function withTable(storage: Storage, own: Partial<Table>): Storage {
+  const through = <T extends object>(target: T, replaced: Partial<T>): T =>
     new Proxy(target, {
       get(from, name) {
-        if (name in own) return own[name as keyof T];
+        if (name in replaced) return replaced[name as keyof T];
         const value = from[name as keyof T];
         return typeof value === "function" ? value.bind(from) : value;
       },
