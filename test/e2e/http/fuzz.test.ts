@@ -95,9 +95,9 @@ const HINTS: Readonly<Record<string, fc.Arbitrary<unknown>>> = {
   type: fc.constantFrom("BINARY", "STRING", "JSON"),
   partition: fc.constantFrom(0, 0, null),
   partition_id: fc.constantFrom(0, 1, null),
-  name: fc.constantFrom("retention.ms", "segment.ms"),
+  name: fc.constantFrom("retention.ms", "segment.ms", "consumer.heartbeat.interval.ms"),
   // A number to a config, base64 to a header, text to a record.
-  value: fc.constantFrom("10000000", "10000000", "10000000", "20000000", null, "?"),
+  value: fc.constantFrom("10000000", "5000", "5000", "20000000", null, "?"),
   timestamp: fc.constantFrom(0, 1_700_000_000_000, "2026-01-31T23:59:59Z", null),
   cursor: fc.constant(undefined).chain(() => fc.constantFrom(...groups.map(cursorOf))),
   topics: fc.constantFrom(["t"], ["t", "compacted"]),
