@@ -53,6 +53,14 @@ export type ErrorCode =
   | "unsupported_assignor"
   | "invalid_regular_expression"
   | "offset_metadata_too_large"
+  | "invalid_txn_state" // the transaction is not open, or not this one
+  | "producer_fenced" // a newer producer has the transactional id
+  | "invalid_producer_id_mapping" // the transactional id has another producer id
+  | "concurrent_transactions" // the one before it is being ended: try again
+  | "invalid_transaction_timeout"
+  | "transactional_id_not_found"
+  | "unstable_offset_commit" // a transaction with offsets is open: try again
+  | "transaction_abortable" // abort it, then try again
   | "unauthenticated"
   | "forbidden"
   | "not_found"
@@ -111,4 +119,6 @@ const RETRIABLE: ReadonlySet<ErrorCode> = new Set([
   "shutting_down",
   "idempotency_in_progress",
   "group_busy",
+  "concurrent_transactions",
+  "unstable_offset_commit",
 ]);

@@ -14,7 +14,8 @@ export {
   stampLogAppendTime,
   stampOffset,
 } from "./batch/header.ts";
-export { BATCH_OVERHEAD_BYTES } from "./batch/layout.ts";
+export { BATCH_OVERHEAD_BYTES, TRANSACTIONAL_BIT } from "./batch/layout.ts";
+export { encodeTransactionMarker, markerCommits } from "./batch/marker.ts";
 export { lastSequenceOf, prepareBatches, trustedBatches } from "./batch/prepare.ts";
 export type { RecordView } from "./batch/record-view.ts";
 export type * from "./batch/types.ts";

@@ -50,6 +50,7 @@ async function firstTimestamp({ log, codecs }: UnreadParts, { topic, partition, 
       const { batches, nextOffset } = await log.read({ topic: topic.name, topicId: topic.id, partition, offset, maxBytes: 1 });
       for (const bytes of batches) {
         for (const batch of batchHeaders(bytes)) {
+          if (batch.isControl) continue;
           let found: number | undefined;
           forEachRecord(bytes, batch.at, codecs, (record) => {
             if (record.offset >= offset) found ??= record.timestampMs;

@@ -8,6 +8,7 @@ import { Committer } from "./append/committer.ts";
 import { KeyedRequests } from "./append/keyed.ts";
 import { SEAL_POLICY, type SealPolicy } from "./append/seal.ts";
 import { configNumber, configOf, describeConfigs, isCompacted } from "./config.ts";
+import { lastStableOffset, openTransactionOf } from "./items/head.ts";
 import { CLUSTER_KEY, encodeCluster, TAKE_PRODUCER_ID } from "./items/meta.ts";
 import { type ProducerState, producerInHead } from "./items/producer.ts";
 import { REF_MAX_BYTES, REF_MAX_RECORDS } from "./items/ref.ts";
@@ -16,10 +17,12 @@ import { moveLogStart } from "./log-start.ts";
 import { offsetByTime } from "./read/by-time.ts";
 import { manifest } from "./read/manifest.ts";
 import { readMany } from "./read/many.ts";
-import { Reader } from "./read/reader.ts";
+import { Reader, readableEnd } from "./read/reader.ts";
 import { partitionBytes } from "./read/size.ts";
 import { fromStorage, isRefusal, storageStep } from "./storage-errors.ts";
 import { Topics, unknownPartition, unknownTopic } from "./topics.ts";
+import { endTransaction } from "./transactions/end.ts";
+import { readGuards } from "./transactions/guards.ts";
 import type {
   ActiveProducer,
   AppendOptions,
@@ -27,6 +30,7 @@ import type {
   AppendResult,
   AtomicAppendOptions,
   ConfigEntry,
+  Isolation,
   LogApi,
   Manifest,
   OffsetAnswer,
@@ -37,6 +41,7 @@ import type {
   ReadResult,
   Topic,
   TopicSpec,
+  TransactionEnd,
   VerifyEvent,
 } from "./types.ts";
 
@@ -153,7 +158,7 @@ class Log implements LogApi {
       return asked.map((partition, i) => {
         const head = heads[i];
         if (head === undefined) throw unknownTopic(name);
-        return { partition, logStartOffset: head.start, logEndOffset: head.next };
+        return { partition, logStartOffset: head.start, logEndOffset: head.next, lastStableOffset: lastStableOffset(head) };
       });
     });
   }
@@ -162,7 +167,7 @@ class Log implements LogApi {
     const begun = this.#withPartition(request, (topic) => {
       const part = this.#part(topic, request);
       const key = options?.idempotencyKey;
-      if (key === undefined) return this.#submit(part, undefined);
+      if (key === undefined) return this.#submit(part, undefined, request.transactionGuard);
       return this.#keyed
         .run([part], { ...options, idempotencyKey: key }, async (claim) => [await this.#submit(part, claim)])
         .then(single);
@@ -194,13 +199,32 @@ class Log implements LogApi {
     return options?.signal === undefined ? begun : abortable(begun, options.signal);
   }
 
+  async transactionGuards(
+    partitions: readonly Pick<AppendRequest, "topic" | "topicId" | "partition">[],
+  ): Promise<(number | BrokerlessError)[]> {
+    const places = await Promise.all(
+      partitions.map((one) =>
+        this.#withPartition(one, async (topic) => ({ topic, partition: one.partition })).catch((error) => {
+          if (error instanceof BrokerlessError) return error;
+          throw error;
+        }),
+      ),
+    );
+    return readGuards(this.#parts.storage, places);
+  }
+
+  async endTransaction(end: TransactionEnd, stillDue: () => Promise<boolean>): Promise<void> {
+    const lanes = end.partitions.map(({ topicId, partition }) => this.#committer.lane(topicId, partition));
+    await endTransaction(this.#atomic, lanes, end, stillDue);
+  }
+
   async read(request: ReadRequest): Promise<ReadResult> {
-    const { partition, offset, maxBytes = DEFAULT_MAX_BYTES, maxWaitMs = 0, signal } = request;
+    const { partition, offset, maxBytes = DEFAULT_MAX_BYTES, maxWaitMs = 0, isolation, signal } = request;
     if (!Number.isSafeInteger(offset) || offset < 0) {
       throw new BrokerlessError("invalid_request", `offset is ${offset}; it takes a whole number from 0`, { field: "offset" });
     }
     return this.#withPartition(request, (topic) =>
-      this.#reader.readOrWait(topic, partition, offset, maxBytes, maxWaitMs, signal),
+      this.#reader.readOrWait(topic, partition, offset, { maxBytes, isolation }, maxWaitMs, signal),
     );
   }
 
@@ -212,16 +236,18 @@ class Log implements LogApi {
 
   readMany(request: ReadManyRequest): Promise<(ReadResult | BrokerlessError)[]> {
     const parts = { ...this.#parts, reader: this.#reader, topics: this.#topics };
-    return readMany(parts, request, (one) => this.read(one));
+    return readMany(parts, request, (one) => this.read({ ...one, isolation: request.isolation }));
   }
 
-  async listOffset(name: string, partition: number, spec: OffsetSpec): Promise<OffsetAnswer> {
+  async listOffset(name: string, partition: number, spec: OffsetSpec, isolation?: Isolation): Promise<OffsetAnswer> {
     return this.#withPartition({ topic: name, partition }, async (topic) => {
-      if ("timestampMs" in spec) return offsetByTime(this.#reader, this.#parts.codecs, topic, partition, spec.timestampMs);
-      if (spec.at === "max_timestamp") return offsetByTime(this.#reader, this.#parts.codecs, topic, partition, undefined);
+      const byTime = (timestampMs: number | undefined) =>
+        offsetByTime(this.#reader, this.#parts.codecs, topic, partition, timestampMs, isolation);
+      if ("timestampMs" in spec) return byTime(spec.timestampMs);
+      if (spec.at === "max_timestamp") return byTime(undefined);
       const head = await this.#reader.head(topic.id, partition);
       if (head === undefined) throw unknownTopic(name);
-      return { offset: spec.at === "earliest" ? head.start : head.next, timestampMs: -1 };
+      return { offset: spec.at === "earliest" ? head.start : readableEnd(head, isolation), timestampMs: -1 };
     });
   }
 
@@ -279,7 +305,12 @@ class Log implements LogApi {
       if (head === undefined) throw unknownTopic(name);
       return Object.keys(head.producers).map((id) => {
         const { epoch, lastSequence } = producerInHead(head, Number(id)) as ProducerState;
-        return { producerId: Number(id), producerEpoch: epoch, lastSequence };
+        return {
+          producerId: Number(id),
+          producerEpoch: epoch,
+          lastSequence,
+          transactionStartOffset: openTransactionOf(head, Number(id)),
+        };
       });
     });
   }
@@ -308,6 +339,7 @@ class Log implements LogApi {
             maxBatchBytes,
             codecs: this.#parts.codecs,
             requireKeys: compacted,
+            allowTransactional: request.transactionGuard !== undefined,
             nowMs: this.#parts.clock.nowMs(),
           });
     if (prepared.recordCount > REF_MAX_RECORDS || prepared.bytes.byteLength > REF_MAX_BYTES) {
@@ -319,9 +351,14 @@ class Log implements LogApi {
     return { topic, lane: this.#committer.lane(topic.id, request.partition), prepared, logAppendTime };
   }
 
-  #submit({ topic, lane, prepared, logAppendTime }: AtomicPart, claim: Claim | undefined): Promise<AppendResult> {
+  #submit(
+    { topic, lane, prepared, logAppendTime }: AtomicPart,
+    claim: Claim | undefined,
+    transactionGuard?: number,
+  ): Promise<AppendResult> {
     return new Promise((resolve, reject) => {
-      this.#committer.submit(lane, { topic, prepared, logAppendTime, claim, resolve, reject, attempts: 0, judgedAfresh: false });
+      const asked = { topic, prepared, logAppendTime, claim, transactionGuard };
+      this.#committer.submit(lane, { ...asked, resolve, reject, attempts: 0, judgedAfresh: false });
     });
   }
 

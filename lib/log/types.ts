@@ -50,6 +50,27 @@ export interface AppendRequest {
    * until the append is answered, and may be changed by it (base offset, LogAppendTime).
    */
   readonly batches: Uint8Array | PreparedBatches;
+  /** For batches of a transaction: what `transactionGuards` answered before the transaction was found open (005, T3). */
+  readonly transactionGuard?: number | undefined;
+}
+
+/** The end of a producer's transaction. */
+export interface TransactionEnd {
+  readonly partitions: readonly { readonly topicId: string; readonly partition: number }[];
+  readonly producerId: number;
+  /** Of the marker. Where it is higher than the producer's, older epochs are refused from now on. */
+  readonly producerEpoch: number;
+  readonly commit: boolean;
+}
+
+/** Kafka's `isolation.level`. */
+export type Isolation = "read_uncommitted" | "read_committed";
+
+/** A transaction that was aborted: the producer's records from the first offset up to the marker are not to be shown. */
+export interface AbortedTransaction {
+  readonly producerId: number;
+  readonly firstOffset: number;
+  readonly markerOffset: number;
 }
 
 export interface AppendResult {
@@ -101,6 +122,8 @@ export interface ReadRequest {
   readonly maxBytes?: number;
   /** Waits so long at the end of the log for something new. Default 0. */
   readonly maxWaitMs?: number;
+  /** `read_committed` reads below the last stable offset. Default `read_uncommitted`, as in Kafka. */
+  readonly isolation?: Isolation | undefined;
   readonly signal?: AbortSignal;
 }
 
@@ -116,6 +139,13 @@ export interface ReadResult {
   readonly logStartOffset: number;
   /** Log end offset, also the high watermark: every offset below it is durable. */
   readonly logEndOffset: number;
+  /** Below it every transaction has ended. */
+  readonly lastStableOffset: number;
+  /**
+   * With `read_committed`: the aborted transactions that have records in `batches`, by the offset of their markers. The batches
+   * are as they are stored: who shows records leaves those out, and control batches.
+   */
+  readonly aborted: readonly AbortedTransaction[];
 }
 
 /** One segment, readable by whoever holds its URL. */
@@ -155,6 +185,8 @@ export interface ReadManyRequest {
   readonly minBytes?: number;
   /** Waits so long at most. Default 0. */
   readonly maxWaitMs?: number;
+  /** Of all; as in one partition. */
+  readonly isolation?: Isolation | undefined;
   /** Ends the wait: what there is is the answer. */
   readonly signal?: AbortSignal | undefined;
 }
@@ -175,6 +207,7 @@ export interface PartitionInfo {
   readonly partition: number;
   readonly logStartOffset: number;
   readonly logEndOffset: number;
+  readonly lastStableOffset: number;
 }
 
 /** What `verify` tells: what is wrong, how far it is, and what a partition came to. */
@@ -207,6 +240,8 @@ export interface ActiveProducer {
   readonly producerId: number;
   readonly producerEpoch: number;
   readonly lastSequence: number;
+  /** Where its open transaction begins; undefined without one. */
+  readonly transactionStartOffset?: number | undefined;
 }
 
 export interface LogApi {
@@ -233,10 +268,27 @@ export interface LogApi {
   /** Offsets of these partitions (default: all), by partition. */
   partitions(name: string, which?: readonly number[]): Promise<PartitionInfo[]>;
 
-  /** Durable when it resolves. Requests to one partition are appended in the order of the calls. */
+  /**
+   * Durable when it resolves. Batches of a transaction: `invalid_txn_state` without a guard, `concurrent_transactions` where it holds no more
+   * (ask again, and look whether the transaction is open). Requests to one partition are appended in the order of the calls.
+   */
   append(request: AppendRequest, options?: AppendOptions): Promise<AppendResult>;
   /** All or none, over several partitions; each partition named once; at most 90, and 100 items together with the companion's. */
   appendAtomically(requests: readonly AppendRequest[], options?: AtomicAppendOptions): Promise<AppendResult[]>;
+  /**
+   * For each partition what appends of a transaction are held to: ask before you look whether the transaction is open, and
+   * append with it then (005, T3). `unknown_topic`, `unknown_partition` are answers.
+   */
+  transactionGuards(
+    partitions: readonly Pick<AppendRequest, "topic" | "topicId" | "partition">[],
+  ): Promise<(number | BrokerlessError)[]>;
+  /**
+   * Appends the markers that end the producer's transaction in its partitions, where it has records, and makes its outcome known to
+   * readers. What is done already, or is gone, is done. May be repeated, and done twice at once. `stillDue` is asked after the
+   * partitions were looked at and before anything is written: false where somebody else has ended the transaction meanwhile, and
+   * another of the same producer may be open.
+   */
+  endTransaction(end: TransactionEnd, stillDue: () => Promise<boolean>): Promise<void>;
   read(request: ReadRequest): Promise<ReadResult>;
   /** Of each partition what `read` answers or throws. An error ends the wait for the others. */
   readMany(request: ReadManyRequest): Promise<(ReadResult | BrokerlessError)[]>;
@@ -245,7 +297,8 @@ export interface LogApi {
    * storage cannot give URLs.
    */
   manifest(topic: string, partition: number, offset: number, limit: number): Promise<Manifest>;
-  listOffset(topic: string, partition: number, spec: OffsetSpec): Promise<OffsetAnswer>;
+  /** With `read_committed`: `latest` is the last stable offset, and no record from there on is found. */
+  listOffset(topic: string, partition: number, spec: OffsetSpec, isolation?: Isolation): Promise<OffsetAnswer>;
   /** Moves the log start forward to this offset (-1: to the end). Answers the log start. */
   deleteRecords(topic: string, partition: number, beforeOffset: number): Promise<number>;
   /**

@@ -14,6 +14,7 @@ import {
   BASE_SEQUENCE_AT,
   BASE_TIMESTAMP_AT,
   BATCH_OVERHEAD_BYTES,
+  CONTROL_BIT,
   CRC_AT,
   LAST_OFFSET_DELTA_AT,
   LENGTH_AT,
@@ -25,6 +26,7 @@ import {
   PRODUCER_EPOCH_AT,
   PRODUCER_ID_AT,
   RECORD_COUNT_AT,
+  TRANSACTIONAL_BIT,
   writeInt16,
   writeInt32,
   writeInt64,
@@ -170,7 +172,8 @@ function writeHeader(
   writeInt64(batch, BASE_OFFSET_AT, options.baseOffset ?? 0);
   writeInt32(batch, LENGTH_AT, batch.byteLength - LENGTH_OVERHEAD_BYTES);
   batch[MAGIC_AT] = MAGIC; // the leader epoch before it stays 0
-  writeInt16(batch, ATTRIBUTES_AT, COMPRESSION_NAMES.indexOf(compression));
+  const bits = (options.transactional === true ? TRANSACTIONAL_BIT : 0) | (options.control === true ? CONTROL_BIT : 0);
+  writeInt16(batch, ATTRIBUTES_AT, COMPRESSION_NAMES.indexOf(compression) | bits);
   writeInt32(batch, LAST_OFFSET_DELTA_AT, count - 1);
   writeInt64(batch, BASE_TIMESTAMP_AT, baseTimestampMs);
   writeInt64(batch, MAX_TIMESTAMP_AT, maxTimestampMs);

@@ -92,6 +92,10 @@ export interface EncodeOptions {
   readonly baseSequence?: number | undefined;
   /** Default 0. */
   readonly baseOffset?: number | undefined;
+  /** Part of a transaction. Default false. */
+  readonly transactional?: boolean | undefined;
+  /** Written by the log itself, not shown to applications. Default false. */
+  readonly control?: boolean | undefined;
 }
 
 export interface DecodeLimits {

@@ -4,6 +4,7 @@
  * C1  The update is applied at most once (the tail must lack its first ref, and the floor be below its blob).
  * C2  For every producer in it, the update holds only if the producer's state is the one that was judged: the very
  *     value in the head, or not in the head and no producer moved out of it since its item was read.
+ * C3  For every transaction in it, the update holds only if it may begin or go on (`transactional.ts`).
  */
 import { invariant } from "../../base/assert.ts";
 import { BrokerlessError } from "../../base/errors.ts";
@@ -13,11 +14,12 @@ import { packProducer } from "../items/producer.ts";
 import { packRef, REF_MAX_RECORDS, type Ref } from "../items/ref.ts";
 import type { Lane, Pending } from "./lane.ts";
 import { judgeBatch, stateAfter, type Verdict } from "./plan.ts";
+import { isTransactional, judgeTransaction, transactionUpdate } from "./transactional.ts";
 
 /** A ref grows to about this size, so that a fetch need not read much more than it asked for. */
 const REF_TARGET_BYTES = 2 ** 20;
-/** One update names at most so many producers: DynamoDB takes 300 operators in one, of which a producer needs three. */
-const COMMIT_PRODUCERS = 64;
+/** One update names at most so many producers: DynamoDB takes 300 operators in one, of which a producer needs five at most. */
+const COMMIT_PRODUCERS = 48;
 /** A lane gives up to so many bytes to one commit; a single larger request goes alone. */
 const LANE_COMMIT_BYTES = 4 * 2 ** 20;
 
@@ -32,6 +34,8 @@ interface Produced {
   last: BatchSummary;
   /** Place of the last batch's first record among the records of this commit. */
   lastFirstRecord: number;
+  /** Of a transaction: its guard, and the place of its first record. */
+  readonly transaction: { readonly guard: number; readonly firstRecord: number } | undefined;
 }
 
 const PARTLY_WRITTEN: Verdict = {
@@ -52,6 +56,8 @@ export class LaneBatch {
   /** How many refs it was packed into. */
   refCount = 0;
   readonly #producers = new Map<number, Produced>();
+  /** Producers with a transaction in this commit. */
+  readonly #opening = new Set<number>();
 
   constructor(lane: Lane) {
     this.lane = lane;
@@ -67,12 +73,16 @@ export class LaneBatch {
         appends++;
         continue;
       }
+      const head = this.lane.head;
+      invariant(head !== undefined, "a head was read before its producers were");
+      const against = judgeTransaction(batch, head, pending.transactionGuard, this.#opening);
       const before = within.get(batch.producerId) ?? this.#producers.get(batch.producerId)?.last;
       const state = before === undefined ? this.lane.producer(batch.producerId).state : stateAfter(before);
       const verdict = judgeBatch(batch, state);
       if (verdict.kind !== "append" && this.#producers.has(batch.producerId)) return { kind: "later" };
       if (verdict.kind === "refused") return verdict;
       if (verdict.kind === "duplicate") duplicate ??= verdict;
+      else if (against !== undefined) return against;
       else {
         appends++;
         within.set(batch.producerId, batch);
@@ -88,8 +98,12 @@ export class LaneBatch {
     for (const batch of pending.prepared.batches) {
       if (batch.producerId >= 0) {
         const known = this.#producers.get(batch.producerId);
-        if (known === undefined) this.#producers.set(batch.producerId, { first: batch, last: batch, lastFirstRecord: record });
-        else {
+        if (known === undefined) {
+          const guard = isTransactional(batch) ? pending.transactionGuard : undefined;
+          const transaction = guard === undefined ? undefined : { guard, firstRecord: record };
+          if (transaction !== undefined) this.#opening.add(batch.producerId);
+          this.#producers.set(batch.producerId, { first: batch, last: batch, lastFirstRecord: record, transaction });
+        } else {
           known.last = batch;
           known.lastFirstRecord = record;
         }
@@ -177,6 +191,12 @@ export class LaneBatch {
       }
       changes.push({ set: ["q", entry], to: packProducer(produced.last.producerEpoch, produced.last.lastSequence) });
       changes.push({ copy: ["o", entry], from: "n", plus: produced.lastFirstRecord });
+      if (produced.transaction !== undefined && this.lane.head !== undefined) {
+        const { guard, firstRecord } = produced.transaction;
+        const more = transactionUpdate(this.lane.head, id, firstRecord, guard);
+        when.push(...more.when);
+        changes.push(...more.changes);
+      }
     }
     if (outside) {
       invariant(this.lane.head !== undefined, "a head was read before its producers were");

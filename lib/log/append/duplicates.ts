@@ -77,7 +77,7 @@ export async function findDuplicate(
 /** The batch that holds this offset; nothing when the log start has passed it meanwhile. */
 async function batchAt(reader: Reader, topic: Topic, partition: number, offset: number): Promise<readonly Uint8Array[]> {
   try {
-    return (await reader.read(topic, partition, offset, 1)).batches;
+    return (await reader.read(topic, partition, offset, { maxBytes: 1 })).batches;
   } catch (error) {
     if (error instanceof BrokerlessError && error.code === "offset_out_of_range") return [];
     throw error;

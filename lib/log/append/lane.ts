@@ -14,6 +14,8 @@ export interface Pending {
   readonly prepared: PreparedBatches;
   readonly logAppendTime: boolean;
   readonly claim: Claim | undefined;
+  /** For batches of a transaction: the head's count of transaction changes from before the transaction was found open. */
+  readonly transactionGuard?: number | undefined;
   readonly resolve: (result: AppendResult) => void;
   readonly reject: (error: unknown) => void;
   /** Commits of it that were refused or lost. */
@@ -111,5 +113,10 @@ export class Lane {
 }
 
 function isAtLeast(head: Head, known: Head): boolean {
-  return head.next >= known.next && head.tailBase >= known.tailBase && head.evictions >= known.evictions;
+  return (
+    head.next >= known.next &&
+    head.tailBase >= known.tailBase &&
+    head.evictions >= known.evictions &&
+    head.transactionChanges >= known.transactionChanges
+  );
 }

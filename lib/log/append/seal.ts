@@ -11,7 +11,7 @@
  */
 import { ulidTimeMs } from "../../base/ulid.ts";
 import { type Clock, type Ids, type Item, StorageError, type Table } from "../../ports/index.ts";
-import { decodeHead, type Head, headKey } from "../items/head.ts";
+import { decodeHead, type Head, headKey, openTransactionOf } from "../items/head.ts";
 import { encodeProducer, type ProducerState, packProducer, producerInHead, producerKey } from "../items/producer.ts";
 import { refRecordCount } from "../items/ref.ts";
 import { decodeRun, encodeRun, runKey, runRange } from "../items/run.ts";
@@ -128,6 +128,8 @@ async function sealOnce(
 async function evictProducers(sealer: Sealer, lane: Lane, head: Head): Promise<void> {
   const { table, clock, policy } = sealer;
   const oldest = Object.keys(head.producers)
+    // What a producer with an open transaction did last decides how that ends.
+    .filter((id) => openTransactionOf(head, Number(id)) === undefined)
     .map((id) => ({ id: Number(id), state: producerInHead(head, Number(id)) as ProducerState }))
     .sort((a, b) => a.state.baseOffset - b.state.baseOffset);
   const spare = oldest.slice(0, Math.max(0, oldest.length - policy.producersKept)).slice(0, EVICTED_AT_ONCE);
@@ -179,6 +181,7 @@ async function evict({ table, clock }: Sealer, lane: Lane, id: number, state: Pr
       key: lane.headKey,
       changes: [{ remove: ["q", String(id)] }, { remove: ["o", String(id)] }, { add: "e", by: 1 }],
       when: [
+        { path: ["x", String(id)], is: "absent" },
         { path: ["q", String(id)], is: "=", value: packProducer(state.epoch, state.lastSequence) },
         { path: ["o", String(id)], is: "=", value: state.baseOffset },
       ],

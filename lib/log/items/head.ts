@@ -12,6 +12,10 @@
  * | `q` | producer id to epoch and last sequence |
  * | `o` | producer id to the base offset of its last batch |
  * | `e` | evictions: how often a producer was moved out of `q` and `o` |
+ * | `x` | open transactions: producer id to the first offset |
+ * | `y` | markers of aborts that are not in the index yet: producer id to the marker's offset |
+ * | `k` | how often a transaction was marked or closed here |
+ * | `a` | offset of the last abort's marker that is in the index; -1: none |
  *
  * H1  `n` only grows; every offset below it was given out exactly once.
  * H2  The refs of `t` cover [b, n) without a gap.
@@ -19,6 +23,7 @@
  * H4  `s` only grows, and `s <= n`.
  * H5  `f` only grows, and no ref enters whose blob id is at or below it.
  * H6  `q` and `o` have the same entries; `q[p]` grows with every batch of p.
+ * H7  A producer in `x` is in `q`. What is in `y` is in `x`. No record at or after the least of `x` is stable (decision 005).
  */
 import { ULID_ZERO } from "../../base/ulid.ts";
 import type { Item, Key, Value, ValueMap } from "../../ports/index.ts";
@@ -35,6 +40,13 @@ export interface Head {
   readonly producers: ValueMap;
   readonly producerBases: ValueMap;
   readonly evictions: number;
+  /** Producer id to the first offset of its open transaction. */
+  readonly openTransactions: ValueMap;
+  /** Producer id to the offset of a marker that aborts its transaction, while that is not in the index. */
+  readonly abortMarkers: ValueMap;
+  readonly transactionChanges: number;
+  /** -1: none. */
+  readonly lastAbortOffset: number;
 }
 
 /** Name of a partition, in keys, doorbells and blobs. */
@@ -58,7 +70,7 @@ export function headKey(topicId: string, partition: number): Key {
 }
 
 export function emptyHead(): Item {
-  return { v: FORMAT_VERSION, n: 0, s: 0, b: 0, t: [], f: ULID_ZERO, q: {}, o: {}, e: 0 };
+  return { v: FORMAT_VERSION, n: 0, s: 0, b: 0, t: [], f: ULID_ZERO, q: {}, o: {}, e: 0, x: {}, y: {}, k: 0, a: -1 };
 }
 
 export function decodeHead(item: Item): Head {
@@ -72,7 +84,23 @@ export function decodeHead(item: Item): Head {
     producers: item["q"] as ValueMap,
     producerBases: item["o"] as ValueMap,
     evictions: item["e"] as number,
+    openTransactions: (item["x"] ?? {}) as ValueMap,
+    abortMarkers: (item["y"] ?? {}) as ValueMap,
+    transactionChanges: (item["k"] ?? 0) as number,
+    lastAbortOffset: (item["a"] ?? -1) as number,
   };
+}
+
+/** The last stable offset: below it nothing is part of a transaction that is open (005, T2). Never below the log start. */
+export function lastStableOffset({ next, start, openTransactions }: Head): number {
+  let stable = next;
+  for (const first of Object.values(openTransactions)) if ((first as number) < stable) stable = first as number;
+  return Math.max(stable, start);
+}
+
+/** Where a producer's open transaction begins; undefined without one. */
+export function openTransactionOf(head: Head, producerId: number): number | undefined {
+  return head.openTransactions[String(producerId)] as number | undefined;
 }
 
 /** The offset of the first record that this blob brought into the tail; undefined when the tail has no ref of it. */

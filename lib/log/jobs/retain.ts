@@ -4,9 +4,10 @@
  *
  * Steps, and what a crash between them leaves:
  * 1. the log start, on condition that it has not moved; from here on nobody reads below it;
- * 2. of each segment below it the object, then its item; then: an item without its object, which the next run deletes;
- * 3. of each run below it the blobs, then the run; then: a run without its bytes, which the next run deletes;
- * 4. refs of the tail below it, on condition that the tail base has not moved, then their blobs; then: blobs that nothing
+ * 2. aborted transactions with markers below it; then: items that nobody reads, for the next run;
+ * 3. of each segment below it the object, then its item; then: an item without its object, which the next run deletes;
+ * 4. of each run below it the blobs, then the run; then: a run without its bytes, which the next run deletes;
+ * 5. refs of the tail below it, on condition that the tail base has not moved, then their blobs; then: blobs that nothing
  *    refers to, for the sweeper.
  *
  * R1  Runs and refs younger than the grace time stay: a writer whose answer was lost must find its ref.
@@ -14,6 +15,7 @@
 import { ulidTimeMs } from "../../base/ulid.ts";
 import type { Clock, Storage } from "../../ports/index.ts";
 import { configNumber, configOf } from "../config.ts";
+import { abortedBelow, deleteAborted } from "../items/aborted.ts";
 import { offsetKey } from "../items/format.ts";
 import { decodeHead, type Head, headKey, partitionKey } from "../items/head.ts";
 import { decodeSegment, isSegment, segmentObject } from "../items/segment.ts";
@@ -65,6 +67,7 @@ export async function retainPartition(
     if (moved === undefined) return { records: 0, segmentsDeleted: 0, dueMs: 0, emptied: false };
     head = moved;
   }
+  if (head.lastAbortOffset >= 0) await dropAborted(storage, topic, partition, head.start);
   const segmentsDeleted = await dropSegments(storage, topic, partition, head.start);
   const runsLeft = await dropRuns(parts, topic, partition, head.start);
   const refsLeft = await dropRefs(parts, topic, partition, head);
@@ -110,6 +113,13 @@ function asKept(piece: Located): { end: number; maxTimestampMs: number; sizeByte
 /** Sort keys of what ends below this offset. */
 function below(prefix: "S" | "R", offset: number): { readonly from: string; readonly to: string } | undefined {
   return offset === 0 ? undefined : { from: `${prefix}#`, to: `${prefix}#${offsetKey(offset - 1)}` };
+}
+
+/** Nobody reads below the log start, so nobody asks for them. */
+async function dropAborted({ table }: Storage, topic: Topic, partition: number, start: number): Promise<void> {
+  const range = abortedBelow(start);
+  if (range === undefined) return;
+  for (const one of await table.range(partitionKey(topic.id, partition), range)) await table.write(deleteAborted(one));
 }
 
 async function dropSegments(storage: Storage, topic: Topic, partition: number, start: number): Promise<number> {

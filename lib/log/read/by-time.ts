@@ -3,9 +3,9 @@ import { BrokerlessError } from "../../base/errors.ts";
 import { batchHeaders, type Codecs, forEachRecord } from "../../kafka/index.ts";
 import { offsetOfTime } from "../items/segment-index.ts";
 import { unknownTopic } from "../topics.ts";
-import type { OffsetAnswer, Topic } from "../types.ts";
+import type { Isolation, OffsetAnswer, Topic } from "../types.ts";
 import type { Located } from "./locate.ts";
-import type { Reader } from "./reader.ts";
+import { type Reader, readableEnd } from "./reader.ts";
 
 const NONE: OffsetAnswer = { offset: -1, timestampMs: -1 };
 const LOOKS = 8;
@@ -19,6 +19,7 @@ export async function offsetByTime(
   topic: Topic,
   partition: number,
   timestampMs: number | undefined,
+  isolation?: Isolation,
 ): Promise<OffsetAnswer> {
   for (let look = 0; look < LOOKS; look++) {
     const head = await reader.head(topic.id, partition);
@@ -26,7 +27,8 @@ export async function offsetByTime(
     if (head.start === head.next) return NONE;
     const pieces = await reader.allPieces(topic, partition, head.start, head);
     const answer = pieces && (await search({ reader, codecs, topic, partition, start: head.start }, pieces, timestampMs));
-    if (answer !== undefined) return answer;
+    // What is found beyond the end may have something before it that is not the latest, which Kafka does not look for either.
+    if (answer !== undefined) return answer.offset < readableEnd(head, isolation) ? answer : NONE;
   }
   throw new BrokerlessError("unavailable", `topic "${topic.name}" partition ${partition}: the index is being rewritten`, {
     retryAfterMs: 1000,
@@ -90,7 +92,7 @@ async function searchPiece(
 
 function firstAtOrAfter(bytes: Uint8Array, codecs: Codecs, start: number, timestampMs: number): OffsetAnswer | undefined {
   for (const batch of batchHeaders(bytes)) {
-    if (batch.maxTimestampMs < timestampMs || batch.baseOffset + batch.lastOffsetDelta < start) continue;
+    if (batch.isControl || batch.maxTimestampMs < timestampMs || batch.baseOffset + batch.lastOffsetDelta < start) continue;
     let found: OffsetAnswer | undefined;
     forEachRecord(bytes, batch.at, codecs, (record) => {
       if (found === undefined && record.offset >= start && record.timestampMs >= timestampMs) {
@@ -105,7 +107,7 @@ function firstAtOrAfter(bytes: Uint8Array, codecs: Codecs, start: number, timest
 function latestIn(bytes: Uint8Array, codecs: Codecs, start: number): OffsetAnswer | undefined {
   let best: OffsetAnswer | undefined;
   for (const batch of batchHeaders(bytes)) {
-    if (best !== undefined && batch.maxTimestampMs <= best.timestampMs) continue;
+    if (batch.isControl || (best !== undefined && batch.maxTimestampMs <= best.timestampMs)) continue;
     forEachRecord(bytes, batch.at, codecs, (record) => {
       if (record.offset >= start && (best === undefined || record.timestampMs > best.timestampMs)) {
         best = { offset: record.offset, timestampMs: record.timestampMs };

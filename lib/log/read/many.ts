@@ -6,9 +6,9 @@ import { BrokerlessError } from "../../base/errors.ts";
 import type { Clock, Doorbell } from "../../ports/index.ts";
 import { type Head, partitionName } from "../items/head.ts";
 import type { Topics } from "../topics.ts";
-import type { PartitionRead, ReadManyRequest, ReadResult, Topic } from "../types.ts";
+import type { Isolation, PartitionRead, ReadManyRequest, ReadResult, Topic } from "../types.ts";
 import { refsOfTail } from "./locate.ts";
-import { nothingAt, type Reader } from "./reader.ts";
+import { type Amount, nothingAt, type Reader, readableEnd } from "./reader.ts";
 
 export interface ReadManyParts {
   readonly reader: Reader;
@@ -35,28 +35,32 @@ export async function readMany(
   alone: (asked: PartitionRead) => Promise<ReadResult>,
 ): Promise<Answer[]> {
   const { clock, doorbell } = parts;
-  const { partitions, maxBytes, minBytes = 1, maxWaitMs = 0, signal } = request;
+  const { partitions, maxBytes, minBytes = 1, maxWaitMs = 0, isolation, signal } = request;
   const untilMs = clock.monotonicMs() + maxWaitMs;
-  let places = await lookAt(parts, partitions);
+  let places = await lookAt(parts, partitions, isolation);
   while (!isEnough(places, minBytes) && clock.monotonicMs() < untilMs && signal?.aborted !== true) {
     const names = places.flatMap((place) => (place === undefined ? [] : [partitionName(place.topic.id, place.asked.partition)]));
     // Wait first, then look: what is appended in between rings.
     const stop = new AbortController();
     const rung = doorbell.wait(names, untilMs, signal === undefined ? stop.signal : AbortSignal.any([signal, stop.signal]));
     try {
-      places = await lookAt(parts, partitions);
+      places = await lookAt(parts, partitions, isolation);
       if (isEnough(places, minBytes)) break;
       await rung;
     } finally {
       stop.abort();
     }
-    if (clock.monotonicMs() >= untilMs) places = await lookAt(parts, partitions);
+    if (clock.monotonicMs() >= untilMs) places = await lookAt(parts, partitions, isolation);
   }
-  return readPlaces(parts.reader, partitions, places, maxBytes, alone);
+  return readPlaces(parts.reader, partitions, places, { maxBytes, isolation }, alone);
 }
 
 /** Undefined where the topic, the partition or its head is not known, or the offset is not in the log. */
-async function lookAt({ reader, topics }: ReadManyParts, partitions: readonly PartitionRead[]): Promise<(Place | undefined)[]> {
+async function lookAt(
+  { reader, topics }: ReadManyParts,
+  partitions: readonly PartitionRead[],
+  isolation: Isolation | undefined,
+): Promise<(Place | undefined)[]> {
   const known = await Promise.all(
     partitions.map(async ({ topic: name, topicId, partition }) => {
       try {
@@ -79,16 +83,21 @@ async function lookAt({ reader, topics }: ReadManyParts, partitions: readonly Pa
     const topic = known[i];
     const head = topic === undefined ? undefined : heads[seen++];
     if (topic === undefined || head === undefined || !(one.offset >= head.start && one.offset <= head.next)) return undefined;
-    return { asked: one, topic, head, expectedBytes: Math.min(one.maxBytes, bytesFrom(head, one.offset)) };
+    return {
+      asked: one,
+      topic,
+      head,
+      expectedBytes: Math.min(one.maxBytes, bytesBetween(head, one.offset, readableEnd(head, isolation))),
+    };
   });
 }
 
 /** What is before the tail is more than anyone waits for. */
-function bytesFrom(head: Head, offset: number): number {
+function bytesBetween(head: Head, offset: number, upTo: number): number {
+  if (offset >= upTo) return 0;
   if (offset < head.tailBase) return Number.POSITIVE_INFINITY;
-  if (offset === head.next) return 0;
   let sizeBytes = 0;
-  for (const { end, ref } of refsOfTail(head)) if (end > offset) sizeBytes += ref.sizeBytes;
+  for (const { base, end, ref } of refsOfTail(head)) if (end > offset && base < upTo) sizeBytes += ref.sizeBytes;
   return sizeBytes;
 }
 
@@ -106,7 +115,7 @@ async function readPlaces(
   reader: Reader,
   partitions: readonly PartitionRead[],
   places: readonly (Place | undefined)[],
-  maxBytes: number,
+  { maxBytes, isolation }: Amount,
   alone: (asked: PartitionRead) => Promise<ReadResult>,
 ): Promise<Answer[]> {
   const answers: Answer[] = [];
@@ -124,7 +133,8 @@ async function readPlaces(
           if (place === undefined) return await alone(partitions[from + i] as PartitionRead);
           const { asked, topic, head } = place;
           if (place.expectedBytes === 0 || (leftBytes <= 0 && leftBytes < maxBytes)) return nothingAt(asked.offset, head);
-          return await reader.read(topic, asked.partition, asked.offset, Math.min(asked.maxBytes, leftBytes), head);
+          const amount = { maxBytes: Math.min(asked.maxBytes, leftBytes), isolation };
+          return await reader.read(topic, asked.partition, asked.offset, amount, head);
         } catch (error) {
           if (error instanceof BrokerlessError) return error;
           throw error;

@@ -3,12 +3,14 @@
  * size of the log.
  */
 import { BrokerlessError } from "../../base/errors.ts";
+import { batchHeaders } from "../../kafka/index.ts";
 import type { Clock, Doorbell, Storage } from "../../ports/index.ts";
-import { decodeHead, type Head, headKey, partitionName } from "../items/head.ts";
+import { decodeHead, type Head, headKey, lastStableOffset, partitionName } from "../items/head.ts";
 import { segmentObject } from "../items/segment.ts";
 import { storageStep } from "../storage-errors.ts";
 import { unknownTopic } from "../topics.ts";
-import type { ReadResult, Topic } from "../types.ts";
+import type { Isolation, ReadResult, Topic } from "../types.ts";
+import { readAborted } from "./aborted.ts";
 import { type Assembled, assemble, damagedBlob } from "./assemble.ts";
 import { type Located, type LocatedRef, refsOfTail, select, sliceOf } from "./locate.ts";
 import { type PiecesMost, readPieces } from "./pieces.ts";
@@ -19,6 +21,12 @@ const LOOKS = 8;
 /** Runs and segments asked for in one query. A segment's item has up to 28 KiB. */
 const RUNS_MOST = 64;
 const SEGMENTS_MOST = 2;
+
+/** How much of a partition, and of which records. */
+export interface Amount {
+  readonly maxBytes: number;
+  readonly isolation?: Isolation | undefined;
+}
 
 export interface ReaderParts {
   readonly storage: Storage;
@@ -58,14 +66,28 @@ export class Reader {
    * Reads at once what there is; throws `offset_out_of_range`, `unknown_topic`, `unavailable`, `corrupt_log`. `known`: a head
    * just read, which has the offset.
    */
-  async read(topic: Topic, partition: number, offset: number, maxBytes: number, known?: Head): Promise<ReadResult> {
+  async read(
+    topic: Topic,
+    partition: number,
+    offset: number,
+    { maxBytes, isolation }: Amount,
+    known?: Head,
+  ): Promise<ReadResult> {
     let missing: Located | undefined;
     for (let look = 0; look < LOOKS; look++) {
       const head = (look === 0 ? known : undefined) ?? (await this.headAt(topic, partition, offset));
-      if (offset === head.next) return nothingAt(offset, head);
+      const end = readableEnd(head, isolation);
+      if (offset >= end) return nothingAt(offset, head);
       const located = await this.#locate(topic, partition, head, offset, maxBytes);
       const found = located && (await this.#fetch(topic, partition, located, offset, maxBytes));
-      if (found !== undefined) return { ...found, logStartOffset: head.start, logEndOffset: head.next };
+      if (found !== undefined) {
+        const cut = found.nextOffset > end ? endingAt(found, end) : found;
+        const aborted =
+          isolation === "read_committed" && head.lastAbortOffset >= offset
+            ? await readAborted(this.#parts.storage.table, topic.id, partition, offset, cut.nextOffset)
+            : [];
+        return { ...nothingAt(offset, head), ...cut, aborted };
+      }
       missing = located?.[0];
       if (look > 0) await this.#parts.clock.sleep(2 ** look);
     }
@@ -88,11 +110,11 @@ export class Reader {
     topic: Topic,
     partition: number,
     offset: number,
-    maxBytes: number,
+    amount: Amount,
     maxWaitMs: number,
     signal?: AbortSignal,
   ): Promise<ReadResult> {
-    const first = await this.read(topic, partition, offset, maxBytes);
+    const first = await this.read(topic, partition, offset, amount);
     if (maxWaitMs <= 0 || first.sizeBytes > 0) return first;
     const { clock, doorbell } = this.#parts;
     const until = clock.monotonicMs() + maxWaitMs;
@@ -103,14 +125,14 @@ export class Reader {
       const stop = new AbortController();
       const rung = doorbell.wait(name, until, signal === undefined ? stop.signal : AbortSignal.any([signal, stop.signal]));
       try {
-        last = await this.read(topic, partition, offset, maxBytes);
+        last = await this.read(topic, partition, offset, amount);
         if (last.sizeBytes > 0) return last;
         await rung;
       } finally {
         stop.abort();
       }
     }
-    return signal?.aborted === true ? last : this.read(topic, partition, offset, maxBytes);
+    return signal?.aborted === true ? last : this.read(topic, partition, offset, amount);
   }
 
   /** Every piece of the log from the one that holds `offset` to the end; undefined when the index moves. */
@@ -190,9 +212,42 @@ export class Reader {
   }
 }
 
+/** The offset up to which a reader may read. */
+export function readableEnd(head: Head, isolation: Isolation | undefined): number {
+  return isolation === "read_committed" ? lastStableOffset(head) : head.next;
+}
+
 /** What a read answers where there is nothing (more) to read. */
 export function nothingAt(offset: number, head: Head): ReadResult {
-  return { batches: [], sizeBytes: 0, nextOffset: offset, logStartOffset: head.start, logEndOffset: head.next };
+  return {
+    batches: [],
+    sizeBytes: 0,
+    nextOffset: offset,
+    logStartOffset: head.start,
+    logEndOffset: head.next,
+    lastStableOffset: lastStableOffset(head),
+    aborted: [],
+  };
+}
+
+/** Without the batches from `end` on, where one begins. */
+function endingAt(
+  { batches }: Pick<ReadResult, "batches">,
+  end: number,
+): Pick<ReadResult, "batches" | "sizeBytes" | "nextOffset"> {
+  const kept: Uint8Array[] = [];
+  let sizeBytes = 0;
+  for (const bytes of batches) {
+    let to = 0;
+    for (const batch of batchHeaders(bytes)) {
+      if (batch.baseOffset >= end) break;
+      to = batch.at + batch.sizeBytes;
+    }
+    if (to > 0) kept.push(bytes.subarray(0, to));
+    sizeBytes += to;
+    if (to < bytes.byteLength) break;
+  }
+  return { batches: kept, sizeBytes, nextOffset: end };
 }
 
 function outOfRange(topic: Topic, partition: number, offset: number, head: Head): BrokerlessError {

@@ -56,13 +56,22 @@ export interface From {
   readonly id: number;
   readonly epoch?: number;
   readonly sequence: number;
+  readonly transactional?: boolean;
 }
 
 /** One batch of text values. */
 export function batchOf(values: readonly string[], from?: From): Uint8Array {
   return encodeBatch(
     values.map((value) => record(value)),
-    { timestampMs: START_MS, ...(from && { producerId: from.id, producerEpoch: from.epoch ?? 0, baseSequence: from.sequence }) },
+    {
+      timestampMs: START_MS,
+      ...(from && {
+        producerId: from.id,
+        producerEpoch: from.epoch ?? 0,
+        baseSequence: from.sequence,
+        transactional: from.transactional ?? false,
+      }),
+    },
   );
 }
 

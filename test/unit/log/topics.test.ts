@@ -23,7 +23,7 @@ describe("topics", () => {
       configs: { "retention.ms": "1000" },
       createdAtMs: START_MS,
     });
-    expect(await bench.log.partitions("b")).toEqual(
+    expect(await bench.log.partitions("b")).toMatchObject(
       [0, 1, 2].map((partition) => ({ partition, logStartOffset: 0, logEndOffset: 0 })),
     );
   });

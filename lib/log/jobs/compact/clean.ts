@@ -7,6 +7,7 @@ import {
   deleteHorizonOf,
   emptyBatch,
   filterBatch,
+  markerCommits,
   peekBatchHeader,
 } from "../../../kafka/index.ts";
 import { type Segment, segmentObject } from "../../items/segment.ts";
@@ -25,6 +26,7 @@ export interface CleanRules extends Mapped {
   readonly deleteRetentionMs: number;
   /** Base offsets of producers' last batches: these stay, empty where need be, for their sequence counts. */
   readonly lastBatches: ReadonlySet<number>;
+  readonly isAborted: (batch: BatchHeader) => boolean;
 }
 
 export interface Cleaned {
@@ -137,13 +139,20 @@ function cleanBatch(
   horizonMs: number,
   last: number,
 ): Uint8Array | "same" | undefined {
-  // What was not mapped waits for the next pass. There are no control batches without transactions.
-  if (batch.baseOffset >= rules.end || batch.isControl) return "same";
-  const kept = batch.recordCount === 0 ? undefined : filterBatch(bytes, batch, codecs, retain, horizonMs);
-  if (kept !== undefined) return kept.buffer === bytes.buffer ? "same" : kept;
+  // What was not mapped waits for the next pass.
+  if (batch.baseOffset >= rules.end) return "same";
   const stays = rules.lastBatches.has(batch.baseOffset) || batch.baseOffset + batch.lastOffsetDelta === last;
+  if (batch.isControl) return stays || !isOldCommit(bytes, batch, rules) ? "same" : undefined;
+  const goes = batch.recordCount === 0 || rules.isAborted(batch);
+  const kept = goes ? undefined : filterBatch(bytes, batch, codecs, retain, horizonMs);
+  if (kept !== undefined) return kept.buffer === bytes.buffer ? "same" : kept;
   if (!stays) return undefined;
   return batch.recordCount === 0 ? "same" : emptyBatch(bytes, batch);
+}
+
+/** Of a commit nothing but its marker is left to tell, and readers of what is here do not need it. */
+function isOldCommit(bytes: Uint8Array, batch: BatchHeader, { nowMs, deleteRetentionMs }: CleanRules): boolean {
+  return markerCommits(bytes, batch.at) && nowMs > batch.maxTimestampMs + deleteRetentionMs;
 }
 
 /**

@@ -1,6 +1,6 @@
 /** The first half of a pass: the latest offset of each key in the dirty part, or in as much of it as there is room for. */
 import { invariant } from "../../../base/assert.ts";
-import { batchHeaders, forEachRecord } from "../../../kafka/index.ts";
+import { type BatchHeader, batchHeaders, forEachRecord } from "../../../kafka/index.ts";
 import { type Segment, segmentObject } from "../../items/segment.ts";
 import { positionsAround } from "../../items/segment-index.ts";
 import { KeyMap } from "./key-map.ts";
@@ -23,6 +23,7 @@ export async function mapKeys(
   segments: readonly Segment[],
   from: number,
   to: number,
+  isAborted: (batch: BatchHeader) => boolean,
   goOn: () => boolean,
 ): Promise<Mapped> {
   const keys = new KeyMap(mapBytes, to - from, digest);
@@ -41,11 +42,12 @@ export async function mapKeys(
           invariant(end > from, "the map has room for one batch");
           return { keys, end };
         }
+        end = next;
+        if (batch.isControl || isAborted(batch)) continue;
         forEachRecord(bytes, batch.at, codecs, (record) => {
           const key = record.offset >= from ? record.key() : null;
           if (key !== null) keys.set(key, record.offset);
         });
-        end = next;
       }
       if (!goOn()) return { keys, end };
     }

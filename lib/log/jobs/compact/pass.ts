@@ -14,14 +14,18 @@
  * M2  A tombstone gets its horizon when its segment is cleaned, so after every older one was by the same pass, with the tombstone
  *     in its map: when it goes, no older record of its key is left that could come to light.
  * M3  A swap holds only for the very objects that were read: so two compactions, or a merger, never bring back what was taken out.
+ * M4  Records of aborted transactions go, and are in no map. A commit's marker goes as a tombstone does, an abort's stays: Kafka's
+ *     consumers take everything of its producer as aborted until they see it.
  */
 import { BATCH_OVERHEAD_BYTES, type Codecs, peekBatchHeader } from "../../../kafka/index.ts";
 import { configNumber } from "../../config.ts";
 import { type Clean, cleanKey, decodeClean, putClean } from "../../items/clean.ts";
-import { decodeHead, type Head, headKey, partitionKey } from "../../items/head.ts";
+import { decodeHead, type Head, headKey, lastStableOffset, partitionKey } from "../../items/head.ts";
 import { decodeSegment, type Segment, segmentObject, segmentRange } from "../../items/segment.ts";
 import { positionsAround } from "../../items/segment-index.ts";
+import { readAborted } from "../../read/aborted.ts";
 import { isRefusal } from "../../storage-errors.ts";
+import { abortedAmong } from "../../transactions/aborted.ts";
 import type { Topic } from "../../types.ts";
 import { type JobParts, type JobReport, type JobRun, mayGoOn } from "../job.ts";
 import { cleanGroup } from "./clean.ts";
@@ -128,7 +132,7 @@ async function planOf(parts: CompactParts, { topic, partition }: Place, state: S
     const bytes = await parts.storage.bucket.get(object, { from, to: from + BATCH_OVERHEAD_BYTES });
     firstDirtyMs = bytes && peekBatchHeader(bytes, 0).baseTimestampMs;
   }
-  return planCompaction(state.segments, firstDirty, firstDirtyMs, policy, parts.clock.nowMs());
+  return planCompaction(state.segments, lastStableOffset(state.head), firstDirty, firstDirtyMs, policy, parts.clock.nowMs());
 }
 
 /** Begins a pass, or goes on with the one that was begun. `whole`: it came to its end. */
@@ -147,7 +151,9 @@ async function onePass(
   // A new pass takes half of the time for its map; what was mapped once is mapped again whole.
   const mapUntilMs = clock.monotonicMs() + (run.untilMs - clock.monotonicMs()) / 2;
   const goOn = (): boolean => run.signal?.aborted !== true && (begun !== undefined || clock.monotonicMs() < mapUntilMs);
-  const mapped = await unlessGone(() => mapKeys(parts, place, state.segments, from, begun?.end ?? plan.uncleanable, goOn));
+  const to = begun?.end ?? plan.uncleanable;
+  const isAborted = await abortedBelow(parts, place, state, to);
+  const mapped = await unlessGone(() => mapKeys(parts, place, state.segments, from, to, isAborted, goOn));
   if (mapped === undefined) return { ...removed, whole: false };
   let clean = state.clean;
   const note = async (next: Clean): Promise<boolean> => {
@@ -161,7 +167,7 @@ async function onePass(
     if (!(await note({ firstDirty: clean?.firstDirty ?? 0, pass: { end: mapped.end, next } })))
       return { ...removed, whole: false };
   }
-  const rules = { ...(await rulesOf(parts, place, state, mapped)), nowMs: clock.nowMs() };
+  const rules = { ...(await rulesOf(parts, place, state, mapped)), isAborted, nowMs: clock.nowMs() };
   const segmentBytes = configNumber(topic.configs, "segment.bytes");
   let left = state.segments.filter(({ base, last }) => last >= (clean?.pass?.next ?? 0) && base < mapped.end);
   for (let first = true; left.length > 0; first = false) {
@@ -180,6 +186,12 @@ async function onePass(
       return { ...removed, whole: false };
   }
   return { ...removed, whole: await note({ firstDirty: mapped.end, pass: undefined }) };
+}
+
+/** Which batches below an offset are of aborted transactions; the head was read before. */
+async function abortedBelow({ storage }: CompactParts, { topic, partition }: Place, { head }: State, to: number) {
+  if (head.lastAbortOffset < head.start) return abortedAmong([]);
+  return abortedAmong(await readAborted(storage.table, topic.id, partition, head.start, to));
 }
 
 async function rulesOf({ storage }: CompactParts, { topic, partition }: Place, { head }: State, mapped: Mapped) {

@@ -1,6 +1,6 @@
 /**
  * When a partition is compacted, and what of it: pure. Kafka's rules (`LogCleanerManager`): only below the first segment with a
- * record younger than `min.compaction.lag.ms`; when more than `min.cleanable.dirty.ratio` of that is dirty, or something dirty
+ * record younger than `min.compaction.lag.ms`, and below the last stable offset; when more than `min.cleanable.dirty.ratio` of that is dirty, or something dirty
  * is older than `max.compaction.lag.ms`. Runs and the tail are what Kafka calls active: never compacted.
  */
 import { type Mergeable, OFFSETS_MOST } from "../plan-merge.ts";
@@ -22,9 +22,10 @@ export interface CompactionPlan {
   readonly lookAtMs: number | undefined;
 }
 
-/** `segments` in order; `firstDirtyMs`: the time of the first dirty record, asked for only where `maxLagMs` is a limit. */
+/** `segments` in order; `stable`: the last stable offset, nothing at or above it is compacted; `firstDirtyMs`: the time of the first dirty record, asked for only where `maxLagMs` is a limit. */
 export function planCompaction(
   segments: readonly Mergeable[],
+  stable: number,
   firstDirty: number,
   firstDirtyMs: number | undefined,
   policy: CompactionPolicy,
@@ -32,10 +33,11 @@ export function planCompaction(
 ): CompactionPlan {
   const dirty = segments.filter(({ last }) => last >= firstDirty);
   const young = policy.minLagMs <= 0 ? undefined : dirty.find(({ maxTimestampMs }) => maxTimestampMs > nowMs - policy.minLagMs);
-  const uncleanable = Math.max(firstDirty, young?.base ?? (segments.at(-1)?.last ?? -1) + 1);
+  const ripe = young?.base ?? (segments.at(-1)?.last ?? -1) + 1;
+  const uncleanable = Math.max(firstDirty, Math.min(ripe, stable));
   const sizeOf = (some: readonly Mergeable[]): number => some.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
   const cleanBytes = sizeOf(segments.filter(({ last }) => last < firstDirty));
-  const dirtyBytes = sizeOf(dirty.filter(({ base }) => base < uncleanable));
+  const dirtyBytes = uncleanable > firstDirty ? sizeOf(dirty.filter(({ base }) => base < uncleanable)) : 0;
   const lateAtMs = firstDirtyMs === undefined ? Number.POSITIVE_INFINITY : firstDirtyMs + policy.maxLagMs;
   const ratio = dirtyBytes === 0 ? 0 : dirtyBytes / (cleanBytes + dirtyBytes);
   const due = dirtyBytes > 0 && (ratio > policy.dirtyRatio || nowMs > lateAtMs);
