@@ -22,6 +22,8 @@ export interface TopicInfo {
   readonly name: string;
   readonly partitions: number;
   readonly replicationFactor: number;
+  /** The system's own: nobody else writes to it. */
+  readonly isInternal: boolean;
 }
 
 export interface PartitionOffsets {
@@ -62,7 +64,7 @@ export class Admin {
     return this.#topic(answer);
   }
 
-  /** By name. */
+  /** By name, internal ones too. */
   async listTopics(): Promise<TopicInfo[]> {
     return this.#data(await this.#call("GET", [])).map((topic) => this.#topic(topic));
   }
@@ -168,6 +170,7 @@ export class Admin {
       name,
       partitions: numberIn(answer, "partitions_count", http),
       replicationFactor: numberIn(answer, "replication_factor", http),
+      isInternal: (answer as Record<string, unknown>)["is_internal"] === true,
     };
   }
 

@@ -1,5 +1,6 @@
 import type { LogApi } from "../log/types.ts";
 import type { Clock, Doorbell, Ids, Metrics, Storage } from "../ports/index.ts";
+import type { OffsetsMirror } from "./offsets-topic/mirror.ts";
 
 /** What groups work on. */
 export interface GroupParts {
@@ -10,4 +11,6 @@ export interface GroupParts {
   readonly ids: Ids;
   readonly doorbell: Doorbell;
   readonly metrics?: Metrics;
+  /** Is told what was committed and deleted, after it was. Absent: nobody is. */
+  readonly mirror?: OffsetsMirror | undefined;
 }

@@ -80,6 +80,7 @@ export class GroupStore {
         if (after === undefined || after === before?.state) return result;
         if (stamps.length > 0) await stampPartitions(this.#parts, group, stamps);
         if (await this.#put(group, after, before)) {
+          this.#parts.mirror?.changed(group, before?.state, after);
           doorbell.ring(bell(group));
           return result;
         }

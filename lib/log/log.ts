@@ -8,6 +8,7 @@ import { Committer } from "./append/committer.ts";
 import { KeyedRequests } from "./append/keyed.ts";
 import { SEAL_POLICY, type SealPolicy } from "./append/seal.ts";
 import { configNumber, configOf, describeConfigs, isCompacted } from "./config.ts";
+import { isInternal } from "./internal-topics.ts";
 import { lastStableOffset, openTransactionOf } from "./items/head.ts";
 import { CLUSTER_KEY, encodeCluster, TAKE_PRODUCER_ID } from "./items/meta.ts";
 import { type ProducerState, producerInHead } from "./items/producer.ts";
@@ -165,6 +166,7 @@ class Log implements LogApi {
 
   async append(request: AppendRequest, options?: AppendOptions): Promise<AppendResult> {
     const begun = this.#withPartition(request, (topic) => {
+      if (options?.internal !== true) refuseInternal(topic);
       const part = this.#part(topic, request);
       const key = options?.idempotencyKey;
       if (key === undefined) return this.#submit(part, undefined, request.transactionGuard);
@@ -187,7 +189,12 @@ class Log implements LogApi {
     const [first] = requests as [AppendRequest];
     const begun = this.#withTopic(first.topic, async () => {
       const parts = await Promise.all(
-        requests.map((request) => this.#withPartition(request, async (topic) => this.#part(topic, request))),
+        requests.map((request) =>
+          this.#withPartition(request, async (topic) => {
+            refuseInternal(topic);
+            return this.#part(topic, request);
+          }),
+        ),
       );
       const key = options?.idempotencyKey;
       const companion = options?.with;
@@ -196,6 +203,7 @@ class Log implements LogApi {
         appendAll(parts, companion, claim, this.#atomic),
       );
     });
+    if (options?.with?.applied !== undefined) begun.then(() => options.with?.applied?.(), onlyTold);
     return options?.signal === undefined ? begun : abortable(begun, options.signal);
   }
 
@@ -407,6 +415,15 @@ class Log implements LogApi {
     });
   }
 }
+
+/** Kafka's rule: what the system keeps in topics of its own is not for clients to write. */
+function refuseInternal({ name }: Topic): void {
+  if (isInternal(name))
+    throw new BrokerlessError("invalid_topic", `cannot append to the internal topic "${name}"`, { field: "topic" });
+}
+
+/** Whoever asked is told. */
+function onlyTold(): void {}
 
 /** For what need not succeed. */
 function onlyStorage(error: unknown): undefined {

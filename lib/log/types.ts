@@ -96,6 +96,8 @@ export interface AppendOptions {
   readonly requestHash?: string;
   /** Gives up waiting; what was begun goes on, and the error says `unknown`. */
   readonly signal?: AbortSignal;
+  /** The system itself writes to a topic of its own; everybody else is refused there (`invalid_topic`). */
+  readonly internal?: boolean;
 }
 
 /** Writes to other items, which are applied with an atomic append or not at all. */
@@ -105,6 +107,8 @@ export interface Companion {
    * appended then.
    */
   prepare(): Promise<readonly (Write | Check)[]>;
+  /** What was prepared last is applied. */
+  applied?(): void;
 }
 
 export interface AtomicAppendOptions extends AppendOptions {

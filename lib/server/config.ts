@@ -43,6 +43,16 @@ const schema = z.strictObject({
     .max(10 * 366 * 24 * 60)
     .default(7 * 24 * 60)
     .describe("committed offsets are kept so long after their group has no members (offsets.retention.minutes)"),
+  offsetsTopicEnable: z
+    .boolean()
+    .optional()
+    .describe("append each commit to __consumer_offsets too, for tools that tail it; else on, but with storage aws off"),
+  offsetsTopicNumPartitions: z
+    .int()
+    .min(1)
+    .max(1000)
+    .default(50)
+    .describe("partitions of __consumer_offsets when it is made (offsets.topic.num.partitions)"),
   data: z.string().min(1).default("./data").describe("the folder that holds the log"),
   storage: z.enum(["embedded", "memory", "aws"]).default("embedded").describe("where the log lives"),
   table: z.string().min(1).optional().describe("with aws: the DynamoDB table"),

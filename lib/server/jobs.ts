@@ -2,6 +2,7 @@
 
 import { snakeCase } from "../base/names.ts";
 import { expireOffsets } from "../groups/offsets/expire.ts";
+import type { OffsetsMirror } from "../groups/offsets-topic/mirror.ts";
 import type { Upkeep } from "../http/surface.ts";
 import { reportLag } from "../lag/reporter.ts";
 import { LOOK_EVERY_MS, lagSettings } from "../lag/settings.ts";
@@ -22,6 +23,8 @@ export interface ScheduleParts extends JobsParts {
 const BY_HAND_MS = 20_000;
 
 const EXPIRE_EVERY_MS = 600_000;
+/** Looks at what is due, which is hardly ever anything. */
+const RECONCILE_EVERY_MS = 60_000;
 
 export type Jobs = Readonly<Record<string, Job>>;
 
@@ -31,17 +34,23 @@ export function lookEveryMs(storage: string): number {
 }
 
 /** The log's jobs, the groups', and the one that looks at lag. */
-export function jobsFor(options: { readonly offsetsRetentionMs: number; readonly log: LogApi; readonly lookMs: number }): Jobs {
-  const { offsetsRetentionMs, log, lookMs } = options;
+export function jobsFor(options: {
+  readonly offsetsRetentionMs: number;
+  readonly log: LogApi;
+  readonly lookMs: number;
+  readonly mirror: OffsetsMirror | undefined;
+}): Jobs {
+  const { offsetsRetentionMs, log, lookMs, mirror } = options;
   const lag: Job = {
     everyMs: lookMs,
     run: (parts, run) => reportLag({ ...parts, log, settings: lagSettings(lookMs) }, run),
   };
   const expire: Job = {
     everyMs: EXPIRE_EVERY_MS,
-    run: (parts, run) => expireOffsets({ ...parts, retentionMs: offsetsRetentionMs }, run),
+    run: (parts, run) => expireOffsets({ ...parts, retentionMs: offsetsRetentionMs, mirror }, run),
   };
-  return { ...JOBS, expire, lag };
+  if (mirror === undefined) return { ...JOBS, expire, lag };
+  return { ...JOBS, expire, lag, offsets: { everyMs: RECONCILE_EVERY_MS, run: (_parts, run) => mirror.reconcile(run) } };
 }
 
 /** The jobs as an operator starts them. */

@@ -2,6 +2,8 @@
 import { Tokens } from "../auth/index.ts";
 import { BrokerlessError } from "../base/errors.ts";
 import { createGroups } from "../groups/groups.ts";
+import { OffsetsMirror } from "../groups/offsets-topic/mirror.ts";
+import { offsetsTopicSpec } from "../groups/offsets-topic/topic.ts";
 import type { GroupsApi } from "../groups/types.ts";
 import { createHttpApp } from "../http/index.ts";
 import type { Upkeep } from "../http/surface.ts";
@@ -10,7 +12,9 @@ import { createLag } from "../lag/lag.ts";
 import { lagSettings } from "../lag/settings.ts";
 import type { LagApi } from "../lag/types.ts";
 import { createLog, type LogApi } from "../log/index.ts";
+import { OFFSETS_TOPIC } from "../log/internal-topics.ts";
 import { storageStep } from "../log/storage-errors.ts";
+import type { TopicSpec } from "../log/types.ts";
 import type { Clock, Ids, Metrics } from "../ports/index.ts";
 import { systemClock } from "../storage/system/clock.ts";
 import { systemDigest } from "../storage/system/digest.ts";
@@ -38,6 +42,8 @@ interface Ground {
   /** Undefined over a log that was given: there is no table to keep them in. */
   readonly tokens: Tokens | undefined;
   readonly durability: string;
+  /** What Kafka clients may make by asking for it. */
+  readonly internalTopics: ReadonlyMap<string, TopicSpec>;
   readonly ready: () => Promise<unknown>;
   readonly close: () => Promise<void>;
 }
@@ -76,7 +82,7 @@ export async function startServer(options: ServerOptions = {}): Promise<RunningS
       clock,
       metrics,
       auth: kafkaAuth === "token" && ground.tokens !== undefined ? { tokens: ground.tokens, ids } : undefined,
-      settings: { autoCreateTopics, defaultPartitions },
+      settings: { autoCreateTopics, defaultPartitions, internalTopics: ground.internalTopics },
       onInternalError,
     });
     const { groups, lag } = ground;
@@ -162,6 +168,7 @@ async function openGround(
       tokens: undefined,
       durability: "as the log that was given keeps it",
       ready: () => log.listTopics(),
+      internalTopics: new Map(),
       close: async () => {},
     };
   }
@@ -169,13 +176,17 @@ async function openGround(
   const storage = given ?? (await openStorage(config, { clock, ids, metrics }));
   const doorbell = doorbellOf(storage, clock);
   const log = createLog({ storage, clock, ids, metrics, codecs: nodeCodecs, doorbell, soon });
+  const mirror =
+    (config.offsetsTopicEnable ?? storage.kind !== "aws")
+      ? new OffsetsMirror({ storage, log, clock, metrics, say, partitions: config.offsetsTopicNumPartitions })
+      : undefined;
   const groups = createGroups(
-    { storage, log, clock, ids, doorbell, metrics },
+    { storage, log, clock, ids, doorbell, metrics, mirror },
     { initialDelayMs: config.groupInitialRebalanceDelayMs },
   );
   const jobParts = { storage, clock, ids, codecs: nodeCodecs, digest: systemDigest };
   const lookMs = lookEveryMs(storage.kind);
-  const jobs = jobsFor({ offsetsRetentionMs: config.offsetsRetentionMinutes * 60_000, log, lookMs });
+  const jobs = jobsFor({ offsetsRetentionMs: config.offsetsRetentionMinutes * 60_000, log, lookMs, mirror });
   const stopJobs = config.jobs ? startJobs(jobs, { ...jobParts, metrics, say }) : async () => {};
   return {
     log,
@@ -186,7 +197,9 @@ async function openGround(
     durability: storage.durability,
     // Any key does: what counts is that the storage answers.
     ready: () => storageStep("storage", () => storage.table.get({ pk: "META", sk: "cluster" })),
+    internalTopics: new Map(mirror === undefined ? [] : [[OFFSETS_TOPIC, offsetsTopicSpec(config.offsetsTopicNumPartitions)]]),
     close: async () => {
+      await mirror?.close();
       await log.close();
       await stopJobs();
       await storage.close();

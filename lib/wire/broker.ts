@@ -10,11 +10,6 @@ export function brokerOf({ advertised: { host, port } }: ConnectionState) {
   return { nodeId: NODE_ID, host, port, rack: null };
 }
 
-/** Kafka's own name for the topic that keeps commits. */
-export function isInternal(topic: string): boolean {
-  return topic === "__consumer_offsets" || topic === "__transaction_state";
-}
-
 /** Numbers of Kafka's AclOperation. */
 const OPERATION = {
   read: 3,

@@ -1,7 +1,7 @@
 /** What stands between the transports of the Kafka protocol (TCP, `POST /kafka`, tunnel) and what answers it. */
 import type { Principal, Tokens } from "../auth/index.ts";
 import type { GroupsApi } from "../groups/types.ts";
-import type { LogApi } from "../log/types.ts";
+import type { LogApi, TopicSpec } from "../log/types.ts";
 import type { Clock, Ids, Metrics } from "../ports/index.ts";
 import type { SaslConversation } from "./sasl/types.ts";
 
@@ -55,6 +55,8 @@ export interface KafkaSettings {
   readonly autoCreateTopics: boolean;
   /** `num.partitions`: of topics that are created without a number. */
   readonly defaultPartitions: number;
+  /** Internal topics that are made like others when they are asked for, by name. */
+  readonly internalTopics?: ReadonlyMap<string, TopicSpec>;
 }
 
 /** Where clients are asked who they are. */

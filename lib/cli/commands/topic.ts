@@ -73,6 +73,7 @@ function addCreate(topic: Command, context: Context): void {
 
 function addList(topic: Command, context: Context): void {
   subcommand(topic, "list", "list the topics", context)
+    .option("--internal", "also those that the system itself writes, __consumer_offsets")
     .addHelpText(
       "after",
       examples(
@@ -80,8 +81,9 @@ function addList(topic: Command, context: Context): void {
         ["brokerless topic list --json | jq -r '.[].topic'", "names alone"],
       ),
     )
-    .action(async (options: JsonOption) => {
-      const topics = await connect(options, context).admin.listTopics();
+    .action(async (options: JsonOption & { readonly internal?: boolean }) => {
+      const all = await connect(options, context).admin.listTopics();
+      const topics = all.filter(({ isInternal }) => options.internal || !isInternal);
       if (options.json) return context.out.json(topics.map(topicJson));
       if (topics.length === 0) return context.err.line("no topics yet; brokerless topic create <name> makes one");
       const rows = topics.map((one) => [one.name, one.partitions, one.replicationFactor]);

@@ -19,6 +19,7 @@ import { checkGroupName } from "../items/group.ts";
 import { blockKey, blockOf, type EntryWrite, guardOf, stampOf, writeEntries } from "../items/offsets.ts";
 import { decodeState, type GroupState, stateKey } from "../items/state.ts";
 import { emptyGroup, firstEpoch, makeGroup } from "../new-group.ts";
+import type { AppliedCommit } from "../offsets-topic/mirror.ts";
 import type { GroupParts } from "../parts.ts";
 import type { CommitRequest, OffsetToCommit, PartitionAnswer } from "../types.ts";
 import { admitCommit, type CommitTicket, nextGuard, refusedBy, wrongOffset } from "./plan-commit.ts";
@@ -58,7 +59,9 @@ export async function commitOffsets(parts: GroupParts, request: CommitRequest): 
 /** A commit as part of an atomic append: all offsets or none. `prepare` throws what `commitOffsets` throws or answers. */
 export function commitCompanion(parts: GroupParts, request: CommitRequest): Companion {
   checkGroupName(request.group);
+  let prepared: readonly AppliedCommit[] = [];
   return {
+    applied: () => parts.mirror?.committed(request.group, prepared),
     async prepare() {
       const commit = new Commit(parts, request);
       const blocks = await commit.blocks();
@@ -66,6 +69,7 @@ export function commitCompanion(parts: GroupParts, request: CommitRequest): Comp
       if (read === undefined) throw new BrokerlessError("group_busy", `group "${request.group}" was deleted meanwhile`);
       const refused = commit.errors.find((error) => error !== undefined);
       if (refused !== undefined) throw refused;
+      prepared = read.planned.flatMap(({ commits }) => commits);
       const made = read.planned.filter(({ item }) => item === undefined);
       return [
         ...(made.length === 0 ? [] : [isStill(request.group, read.state)]),
@@ -139,6 +143,10 @@ class Commit {
     const { state, planned } = read;
     const writing = planned.filter(({ update }) => update !== undefined);
     const settled = await this.#write(state, writing as { item: Item | undefined; update: Update }[]);
+    this.#parts.mirror?.committed(
+      group,
+      writing.flatMap(({ commits }, i) => (settled[i]?.ok ? commits : [])),
+    );
     return writing.flatMap(({ block, guards }, i) => {
       const one = settled[i] as Settled;
       if (one.ok) return [];
@@ -157,11 +165,15 @@ class Commit {
     const nowMs = this.#parts.clock.nowMs();
     const writes: EntryWrite[] = [];
     const guards = new Map<number, number>();
+    const commits: AppliedCommit[] = [];
     for (const one of wanted) {
-      const { partition, index, topicId } = one;
+      const { topic, partition, index, topicId } = one;
       const guard = guardOf(item, partition);
       const lostGuard = lost?.get(partition);
-      if (lostGuard !== undefined && guard !== undefined && guard >= lostGuard) continue;
+      if (lostGuard !== undefined && guard !== undefined && guard >= lostGuard) {
+        this.#parts.mirror?.stale(this.#request.group);
+        continue;
+      }
       const refusal = refusedBy(ticket, this.#request.group, topicId, partition, stampOf(item, partition));
       if (refusal !== undefined) {
         this.errors[index] = refusal;
@@ -169,9 +181,11 @@ class Commit {
       }
       const next = nextGuard(Math.max(guard ?? 0, lostGuard ?? 0), nowMs);
       guards.set(partition, next);
-      writes.push({ partition, epoch: ticket.epoch, guard: next, entry: entryFor(one, nowMs) });
+      const entry = entryFor(one, nowMs);
+      writes.push({ partition, epoch: ticket.epoch, guard: next, entry });
+      commits.push({ topic, partition, entry, guard: next });
     }
-    return { guards, update: writes.length === 0 ? undefined : writeEntries(key, writes, item) };
+    return { guards, commits, update: writes.length === 0 ? undefined : writeEntries(key, writes, item) };
   }
 
   async #write(state: GroupState, writing: readonly { readonly item: Item | undefined; readonly update: Update }[]) {

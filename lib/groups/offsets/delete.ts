@@ -31,6 +31,7 @@ export async function deleteOffsets(
           return { topic, partition, error: new BrokerlessError("group_subscribed_to_topic", message) };
         }
         await removeEntry(parts, group, id, partition);
+        parts.mirror?.stale(group);
         return { topic, partition };
       }),
     );
@@ -55,7 +56,7 @@ async function removeEntry({ storage }: GroupParts, group: string, topicId: stri
  * Deletes a group that has no members: its state, then what is under it, then its name. After the first step the group is
  * gone; a crash leaves a name, by which `expire` finds the rest. Throws `unknown_group`, `non_empty_group`.
  */
-export async function deleteWholeGroup(parts: { readonly storage: Storage }, group: string): Promise<void> {
+export async function deleteWholeGroup(parts: Pick<GroupParts, "storage" | "mirror">, group: string): Promise<void> {
   const { table } = parts.storage;
   await storageStep(`delete group "${group}"`, async () => {
     for (;;) {
@@ -66,6 +67,7 @@ export async function deleteWholeGroup(parts: { readonly storage: Storage }, gro
       }
       try {
         await table.write(deleteState(group, before));
+        parts.mirror?.stale(group);
         break;
       } catch (error) {
         if (!isRefusal(error)) throw error;

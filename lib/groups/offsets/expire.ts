@@ -10,6 +10,7 @@ import type { Doorbell, Item } from "../../ports/index.ts";
 import { GROUPS, groupPk } from "../items/group.ts";
 import { blockRange, entryOf, parseBlockKey, partitionsIn, removeEntries } from "../items/offsets.ts";
 import { decodeState, type GroupState, hasMembers, stateKey } from "../items/state.ts";
+import type { GroupParts } from "../parts.ts";
 import { GroupStore } from "../store.ts";
 import { clearGroup, deleteWholeGroup } from "./delete.ts";
 
@@ -33,6 +34,7 @@ const UNHEARD: Doorbell = { ring() {}, async wait() {} };
 
 export interface ExpireParts extends JobParts {
   readonly retentionMs: number;
+  readonly mirror?: GroupParts["mirror"];
 }
 
 export async function expireOffsets(parts: ExpireParts, run: JobRun): Promise<JobReport> {
@@ -69,6 +71,7 @@ async function expireGroup(parts: ExpireParts, run: JobRun, group: string): Prom
     if (dry) continue;
     try {
       await table.write(removeEntries(key, expired, item));
+      parts.mirror?.stale(group);
     } catch (error) {
       // Committed again meanwhile: looked at again the next time.
       if (!isRefusal(error)) throw error;

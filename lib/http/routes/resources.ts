@@ -1,5 +1,6 @@
 /** Confluent's resource shapes: `kind`, `metadata`, related links (Confluent REST API v3). */
 import * as z from "zod";
+import { isInternal } from "../../log/internal-topics.ts";
 import type { Topic } from "../../log/types.ts";
 
 const metadata = z.object({ self: z.string(), resource_name: z.string() });
@@ -92,7 +93,7 @@ export class Links {
       metadata: this.#metadata(self, `/topic=${topic.name}`),
       cluster_id: this.#clusterId,
       topic_name: topic.name,
-      is_internal: topic.name.startsWith("__"),
+      is_internal: isInternal(topic.name),
       // -1 asks for the default, which is what there is: one log, kept as the storage keeps it.
       replication_factor: Math.max(1, topic.replicationFactor),
       partitions_count: topic.partitions,

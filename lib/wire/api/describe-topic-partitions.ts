@@ -1,9 +1,10 @@
 /** DescribeTopicPartitions (KIP-966): topics in order of their names, in pages. */
 import { describeTopicPartitions } from "../../kafka/protocol/api/describe-topic-partitions.ts";
 import { type Decoded, type Encodable, NO_UUID } from "../../kafka/protocol/schema.ts";
+import { isInternal } from "../../log/internal-topics.ts";
 import type { Topic } from "../../log/types.ts";
 import { may, topicForbidden, topicOperations } from "../access.ts";
-import { isInternal, LEADER_EPOCH, NODE_ID, NODES } from "../broker.ts";
+import { LEADER_EPOCH, NODE_ID, NODES } from "../broker.ts";
 import { type Call, type Handler, handlerOf } from "../call.ts";
 import { kafkaCodeOf } from "../errors.ts";
 

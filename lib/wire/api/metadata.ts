@@ -2,9 +2,10 @@
 import { BrokerlessError } from "../../base/errors.ts";
 import { metadata } from "../../kafka/protocol/api/metadata.ts";
 import { type Decoded, type Encodable, NO_UUID } from "../../kafka/protocol/schema.ts";
+import { isInternal } from "../../log/internal-topics.ts";
 import type { Topic } from "../../log/types.ts";
 import { clusterOperations, may, topicOperations } from "../access.ts";
-import { brokerOf, isInternal, LEADER_EPOCH, NODE_ID, NODES, OPERATIONS_NOT_ASKED } from "../broker.ts";
+import { brokerOf, LEADER_EPOCH, NODE_ID, NODES, OPERATIONS_NOT_ASKED } from "../broker.ts";
 import { type Call, type Handler, handlerOf, type Surface } from "../call.ts";
 import { kafkaCodeOf, kafkaError } from "../errors.ts";
 
@@ -63,7 +64,9 @@ async function topicOrNew({ log, settings }: Surface, name: string, mayCreate: b
     if (!mayCreate || !isCode(error, "unknown_topic")) throw error;
   }
   try {
-    return await log.createTopic({ name, partitions: settings.defaultPartitions });
+    const spec = isInternal(name) ? settings.internalTopics?.get(name) : { name, partitions: settings.defaultPartitions };
+    if (spec === undefined) throw new BrokerlessError("unknown_topic", `the internal topic "${name}" is not there`);
+    return await log.createTopic(spec);
   } catch (error) {
     if (isCode(error, "topic_exists")) return log.topic(name);
     throw error;

@@ -20,6 +20,7 @@ test("a topic's life: created, described, altered, grown, emptied, deleted", asy
     name: "life",
     partitions: 2,
     replicationFactor: 3,
+    isInternal: false,
   });
   await expect(admin.createTopic({ name: "life" })).rejects.toMatchObject({ code: "topic_exists", outcome: "not_applied" });
   expect((await admin.listTopics()).map(({ name }) => name)).toContain("life");

@@ -3,8 +3,10 @@ import { concatBytes } from "../../../lib/base/bytes.ts";
 import { apiVersions } from "../../../lib/kafka/protocol/api/api-versions.ts";
 import { fetch } from "../../../lib/kafka/protocol/api/fetch.ts";
 import { metadata } from "../../../lib/kafka/protocol/api/metadata.ts";
+import { produce } from "../../../lib/kafka/protocol/api/produce.ts";
 import { writeRequest } from "../../../lib/kafka/protocol/messages.ts";
 import { NO_UUID } from "../../../lib/kafka/protocol/schema.ts";
+import { batchOf } from "../log/support.ts";
 import { wireOverMemory } from "./support.ts";
 
 const named = (...names: string[]) => ({
@@ -49,6 +51,32 @@ describe("ApiVersions", () => {
     expect(view.getInt32(0)).toBe(7);
     expect(view.getInt16(4)).toBe(35);
     expect(view.getInt32(6)).toBeGreaterThan(0);
+  });
+});
+
+describe("__consumer_offsets", () => {
+  const offsets = "__consumer_offsets";
+  const spec = { name: offsets, partitions: 50, configs: { "cleanup.policy": "compact" } };
+
+  it("is made as the server has it when it is asked for, is internal, and is not written by Produce", async () => {
+    const { ask, log } = wireOverMemory({ internalTopics: new Map([[offsets, spec]]) });
+    const [topic] = (await ask(metadata, 12, { ...named(offsets), allowAutoTopicCreation: true })).topics;
+    expect(topic).toMatchObject({ errorCode: 0, isInternal: true });
+    expect(topic?.partitions).toHaveLength(50);
+    expect(await log.topic(offsets)).toMatchObject({ configs: { "cleanup.policy": "compact" } });
+    const records = batchOf(["x"]);
+    for (const acks of [1, -1]) {
+      const topicData = [{ name: offsets, topicId: NO_UUID, partitionData: [{ index: 0, records }] }];
+      const answer = await ask(produce, 9, { transactionalId: null, acks, timeoutMs: 1000, topicData });
+      expect(answer.responses[0]?.partitionResponses[0]).toMatchObject({ errorCode: 17, baseOffset: -1 });
+    }
+    expect((await log.partitions(offsets, [0]))[0]?.logEndOffset).toBe(0);
+  });
+
+  it("is not made as an ordinary topic where the server has none", async () => {
+    const { ask } = wireOverMemory();
+    const [topic] = (await ask(metadata, 12, { ...named(offsets), allowAutoTopicCreation: true })).topics;
+    expect(topic).toMatchObject({ errorCode: 3 });
   });
 });
 
