@@ -53,6 +53,9 @@ export type ErrorCode =
   | "unsupported_assignor"
   | "invalid_regular_expression"
   | "offset_metadata_too_large"
+  | "invalid_record_state" // a record of a share group is not held by who acknowledges it
+  | "share_session_not_found" // open a share session first, with epoch 0
+  | "invalid_share_session_epoch" // open the share session anew
   | "invalid_txn_state" // the transaction is not open, or not this one
   | "producer_fenced" // a newer producer has the transactional id
   | "invalid_producer_id_mapping" // the transactional id has another producer id

@@ -7,7 +7,14 @@
 import { fromStorage, isRefusal, storageStep } from "../log/storage-errors.ts";
 import type { ConfigEntry } from "../log/types.ts";
 import { type Clock, type Storage, StorageError } from "../ports/index.ts";
-import { type ConsumerSettings, changedGroupConfigs, consumerSettings, describeGroupConfigs } from "./config.ts";
+import {
+  type ConsumerSettings,
+  changedGroupConfigs,
+  consumerSettings,
+  describeGroupConfigs,
+  type ShareSettings,
+  shareSettings,
+} from "./config.ts";
 import { configKey, decodeConfigs, GROUP_CONFIGS, putConfigs, type StoredConfigs } from "./items/config.ts";
 import { checkGroupName } from "./items/group.ts";
 
@@ -63,6 +70,11 @@ export class GroupConfigs {
   /** What holds for the server-driven protocol, up to 30 s old. */
   async consumer(group: string): Promise<ConsumerSettings> {
     return consumerSettings(await this.#recent(group));
+  }
+
+  /** What holds for a share group, up to 30 s old. */
+  async share(group: string): Promise<ShareSettings> {
+    return shareSettings(await this.#recent(group));
   }
 
   async #recent(group: string): Promise<StoredConfigs["configs"]> {

@@ -1,20 +1,26 @@
 /** Groups as admin tools are shown them. Pure, but for the names of topics. */
+
+import type { Topic } from "../log/types.ts";
 import { assignedPartitions, subscribedTopics } from "./classic/consumer-protocol.ts";
 import { metadataOf } from "./classic/join.ts";
 import { assignorOf, partitionsOf } from "./consumer/machine.ts";
-import type { ClassicState, ConsumerMember, ConsumerState, GroupState, Target } from "./items/state.ts";
+import type { ClassicState, ConsumerMember, ConsumerState, GroupState, ShareGroupState, Target } from "./items/state.ts";
+import { hasMembers } from "./items/state.ts";
+import { assign } from "./share/membership.ts";
 import type { GroupDescription, GroupListing, GroupPhase, MemberDescription, TopicPartitions } from "./types.ts";
 
 /** Topics by name and by id. */
 export interface TopicNames {
   readonly idOf: ReadonlyMap<string, string>;
   readonly nameOf: ReadonlyMap<string, string>;
+  readonly byName: ReadonlyMap<string, Topic>;
 }
 
 export function phaseOf(state: GroupState): GroupPhase {
   if (state.type === "classic") return state.phase;
+  if (!hasMembers(state)) return "Empty";
+  if (state.type === "share") return "Stable";
   const members = Object.values(state.members);
-  if (members.length === 0) return "Empty";
   if (state.epoch > state.targetEpoch) return "Assigning";
   return members.every((one) => one.epoch < 0 || (one.state === "stable" && one.epoch === state.targetEpoch))
     ? "Stable"
@@ -26,7 +32,7 @@ export function listingOf(group: string, state: GroupState): GroupListing {
     group,
     type: state.type,
     phase: phaseOf(state),
-    protocolType: state.type === "classic" ? state.protocolType : "consumer",
+    protocolType: state.type === "classic" ? state.protocolType : state.type,
   };
 }
 
@@ -34,10 +40,31 @@ export function describeGroup(group: string, state: GroupState, names: TopicName
   return {
     ...listingOf(group, state),
     epoch: state.epoch,
-    targetEpoch: state.type === "classic" ? state.epoch : state.targetEpoch,
-    assignor: state.type === "classic" ? (state.protocol ?? "") : assignorOf(state),
-    members: state.type === "classic" ? classicMembers(state, names) : consumerMembers(state, names),
+    ...(state.type === "classic"
+      ? { targetEpoch: state.epoch, assignor: state.protocol ?? "", members: classicMembers(state, names) }
+      : state.type === "share"
+        ? { targetEpoch: state.epoch, assignor: "simple", members: shareMembers(state, names) }
+        : { targetEpoch: state.targetEpoch, assignor: assignorOf(state), members: consumerMembers(state, names) }),
   };
+}
+
+function shareMembers(state: ShareGroupState, names: TopicNames): MemberDescription[] {
+  const assigned = assign(state.members, names.byName);
+  return Object.entries(state.members).map(([memberId, { rackId, clientId, clientHost, epoch, topics }]) => ({
+    memberId,
+    rackId,
+    client: { clientId, clientHost },
+    assigned: named(assigned.get(memberId) ?? {}, names),
+    epoch,
+    topics,
+  }));
+}
+
+function named(target: Target, { nameOf }: TopicNames): TopicPartitions[] {
+  return Object.entries(target).flatMap(([topicId, partitions]) => {
+    const topic = nameOf.get(topicId);
+    return topic === undefined ? [] : [{ topic, topicId, partitions }];
+  });
 }
 
 function classicMembers(state: ClassicState, { idOf }: TopicNames): MemberDescription[] {
@@ -60,19 +87,14 @@ function classicMembers(state: ClassicState, { idOf }: TopicNames): MemberDescri
   });
 }
 
-function consumerMembers(state: ConsumerState, { nameOf }: TopicNames): MemberDescription[] {
-  const named = (target: Target): TopicPartitions[] =>
-    Object.entries(target).flatMap(([topicId, partitions]) => {
-      const topic = nameOf.get(topicId);
-      return topic === undefined ? [] : [{ topic, topicId, partitions }];
-    });
+function consumerMembers(state: ConsumerState, names: TopicNames): MemberDescription[] {
   return Object.entries(state.members).map(([memberId, member]: [string, ConsumerMember]) => ({
     memberId,
     instanceId: member.instanceId,
     rackId: member.rackId,
     client: { clientId: member.clientId, clientHost: member.clientHost },
-    assigned: named(partitionsOf(member.assigned)),
-    target: named(member.target),
+    assigned: named(partitionsOf(member.assigned), names),
+    target: named(member.target, names),
     epoch: member.epoch,
     topics: member.topics,
     regex: member.regex,

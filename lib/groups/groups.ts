@@ -93,6 +93,7 @@ class Groups implements T.GroupsApi {
     return describeGroup(group, state, {
       idOf: new Map(topics.map(({ name, id }) => [name, id])),
       nameOf: new Map(topics.map(({ name, id }) => [id, name])),
+      byName: new Map(topics.map((topic) => [topic.name, topic])),
     });
   }
 

@@ -17,6 +17,7 @@ import { decodeState, type GroupState, putState, stateKey, type Versioned } from
 import { firstEpoch, makeGroup } from "./new-group.ts";
 import { type Stamp, stampPartitions } from "./offsets/stamp.ts";
 import type { GroupParts } from "./parts.ts";
+import { tick as tickShare } from "./share/membership.ts";
 
 const GIVE_UP_MS = 20_000;
 /** About so many members look at the whole group for each round of heartbeats. */
@@ -162,6 +163,7 @@ export class GroupStore {
 
   async #tick(group: string, state: GroupState, heard: Heard, nowMs: number): Promise<GroupState> {
     if (state.type === "classic") return tickClassic(state, heard, nowMs);
+    if (state.type === "share") return tickShare(state, heard, nowMs, (await this.configs.share(group)).sessionMs);
     const { sessionMs } = await this.configs.consumer(group);
     return tickConsumer(state, heard, nowMs, sessionMs);
   }

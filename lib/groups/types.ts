@@ -5,8 +5,8 @@
 import type { BrokerlessError } from "../base/errors.ts";
 import type { Companion, ConfigEntry } from "../log/types.ts";
 
-/** `classic`: Join, Sync, Heartbeat, Leave; the clients assign. `consumer`: KIP-848; the server assigns. */
-export type GroupType = "classic" | "consumer";
+/** `classic`: Join, Sync, Heartbeat, Leave; the clients assign. `consumer`: KIP-848; the server assigns. `share`: KIP-932. */
+export type GroupType = "classic" | "consumer" | "share";
 
 /** Kafka's words. The middle ones are of one type each. */
 export type GroupPhase =
@@ -222,7 +222,7 @@ export interface GroupListing {
   readonly group: string;
   readonly type: GroupType;
   readonly phase: GroupPhase;
-  /** Empty: no member was ever in it. */
+  /** Empty: no member was ever in it; `share` of share groups. */
   readonly protocolType: string;
 }
 

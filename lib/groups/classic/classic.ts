@@ -158,7 +158,7 @@ function classicOr(state: GroupState | undefined, group: string, firstEpoch: num
   if (Object.keys(state.members).length > 0) {
     throw new BrokerlessError(
       "inconsistent_group_protocol",
-      `the members of group "${group}" use the consumer protocol (KIP-848)`,
+      `the members of group "${group}" use the protocol of ${state.type} groups`,
     );
   }
   return emptyGroup(state.epoch, nowMs);

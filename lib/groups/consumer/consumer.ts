@@ -60,7 +60,7 @@ function consumerOr(
   if (state?.type === "consumer") return state;
   if (epoch !== 0) throw new BrokerlessError("unknown_member", `group "${group}" has no member "${memberId}"`);
   if (state !== undefined && Object.keys(state.members).length > 0) {
-    throw new BrokerlessError("unknown_group", `group "${group}" is a classic group with members`);
+    throw new BrokerlessError("unknown_group", `group "${group}" is a ${state.type} group with members`);
   }
   const fresh: ConsumerState = {
     type: "consumer",

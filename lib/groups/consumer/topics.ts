@@ -66,12 +66,17 @@ export function viewOf(state: ConsumerState, known: ReadonlyMap<string, Topic>):
     read.set(member, new Set(mine.map(({ id }) => id)));
   }
   const sorted = [...topics.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
-  const text = sorted.map(({ name, id, partitions }) => `${name} ${id} ${partitions}`).join("\n");
   return {
-    hash: `${crc32c(new TextEncoder().encode(text)).toString(36)}.${text.length}`,
+    hash: hashOf(sorted),
     idsOf: (member) => read.get(member) ?? new Set(),
     partitions: new Map(sorted.map(({ id, partitions }) => [id, partitions])),
   };
+}
+
+/** The same for the same topics, ids and partitions, in order. */
+export function hashOf(topics: readonly Topic[]): string {
+  const text = topics.map(({ name, id, partitions }) => `${name} ${id} ${partitions}`).join("\n");
+  return `${crc32c(new TextEncoder().encode(text)).toString(36)}.${text.length}`;
 }
 
 /** By name, as clients are told; topics that are gone are left out. */

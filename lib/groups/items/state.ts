@@ -4,12 +4,12 @@
  * | attribute | what |
  * |---|---|
  * | `v`, `k` | format version; counter: every change adds one |
- * | `t` | `classic`, `consumer` |
+ * | `t` | `classic`, `consumer`, `share` |
  * | `e` | epoch: generation of a classic group, group epoch of the other |
  * | `a` | since when it is in its phase, or has no members, milliseconds since 1970 |
  * | `m` | members, by id |
  * | `p`, `n`, `l`, `y`, `d`, `i` | classic: phase, chosen protocol, leader, protocol type, deadline of the phase, is the first rebalance |
- * | `g`, `h` | consumer: epoch of the target assignment, hash of the topics it was made for |
+ * | `g`, `h` | consumer: epoch of the target assignment, hash of the topics it was made for; share: `h` alone |
  *
  * S1  `e` only grows, also when the type changes; a group that was deleted and made again starts above every stamp left.
  * S2  `k` grows with every change, and every change is on condition that `k` is what was read.
@@ -93,7 +93,29 @@ export interface ConsumerState {
   readonly members: Readonly<Record<string, ConsumerMember>>;
 }
 
-export type GroupState = ClassicState | ConsumerState;
+export interface ShareMember {
+  readonly rackId?: string | undefined;
+  readonly clientId: string;
+  readonly clientHost: string;
+  readonly topics: readonly string[];
+  /** The group epoch whose assignment it was told. */
+  readonly epoch: number;
+  readonly previousEpoch: number;
+  readonly seenMs: number;
+}
+
+/** The assignment is not stored: it follows from the members and the topics. */
+export interface ShareGroupState {
+  readonly type: "share";
+  /** Group epoch. */
+  readonly epoch: number;
+  readonly sinceMs: number;
+  /** What there was to be read at this epoch: topics, their ids and partitions. */
+  readonly topicsHash: string;
+  readonly members: Readonly<Record<string, ShareMember>>;
+}
+
+export type GroupState = ClassicState | ConsumerState | ShareGroupState;
 
 /** A state with the counter it was read at. */
 export interface Versioned {
@@ -117,7 +139,7 @@ export function putState(group: string, state: GroupState, before: Versioned | u
     item: {
       v: FORMAT_VERSION,
       k: (before?.version ?? 0) + 1,
-      ...(state.type === "classic" ? classicItem(state) : consumerItem(state)),
+      ...itemOf(state),
     },
     when: [before === undefined ? { item: "absent" } : { path: "k", is: "=", value: before.version }],
   };
@@ -130,7 +152,54 @@ export function deleteState(group: string, before: Versioned): Delete {
 export function decodeState(item: Item | undefined): Versioned | undefined {
   if (item === undefined) return undefined;
   checkFormat(item, "the state of a group");
-  return { version: item["k"] as number, state: item["t"] === "classic" ? decodeClassic(item) : decodeConsumer(item) };
+  const decode = item["t"] === "classic" ? decodeClassic : item["t"] === "share" ? decodeShareGroup : decodeConsumer;
+  return { version: item["k"] as number, state: decode(item) };
+}
+
+function itemOf(state: GroupState): Item {
+  if (state.type === "classic") return classicItem(state);
+  return state.type === "share" ? shareGroupItem(state) : consumerItem(state);
+}
+
+function shareGroupItem(state: ShareGroupState): Item {
+  return {
+    t: "share",
+    e: state.epoch,
+    a: state.sinceMs,
+    h: state.topicsHash,
+    m: mapped(state.members, (member) =>
+      present({
+        k: member.rackId,
+        c: member.clientId,
+        h: member.clientHost,
+        s: [...member.topics],
+        e: member.epoch,
+        q: member.previousEpoch,
+        t: member.seenMs,
+      }),
+    ),
+  };
+}
+
+function decodeShareGroup(item: Item): ShareGroupState {
+  return {
+    type: "share",
+    epoch: item["e"] as number,
+    sinceMs: item["a"] as number,
+    topicsHash: item["h"] as string,
+    members: mapped(item["m"] as ValueMap, (value) => {
+      const one = value as ValueMap;
+      return {
+        rackId: one["k"] as string | undefined,
+        clientId: one["c"] as string,
+        clientHost: one["h"] as string,
+        topics: one["s"] as readonly string[],
+        epoch: one["e"] as number,
+        previousEpoch: one["q"] as number,
+        seenMs: one["t"] as number,
+      };
+    }),
+  };
 }
 
 function classicItem(state: ClassicState): Item {

@@ -6,6 +6,7 @@ import { checkGroupName, deleteGroup, groupPk } from "../items/group.ts";
 import { blockKey, blockOf, deleteBlock, entryOf, removeEntries } from "../items/offsets.ts";
 import { decodeState, deleteState, hasMembers, stateKey } from "../items/state.ts";
 import type { GroupParts } from "../parts.ts";
+import { clearShareTopic } from "../share/clear.ts";
 import { subscribes } from "../subscribed.ts";
 import type { PartitionAnswer, TopicPartition } from "../types.ts";
 import { partitionsByName } from "./topics.ts";
@@ -82,6 +83,10 @@ export async function clearGroup({ storage }: { readonly storage: Storage }, gro
   const { table } = storage;
   const left = await table.range(groupPk(group));
   if (left.some(({ key }) => key.sk === "STATE")) return;
+  // Before the names of their topics, by which they are found.
+  for (const { key, item } of left) {
+    if (key.sk.startsWith("Q#")) await clearShareTopic({ storage }, group, key.sk.slice(2), item["n"] as number);
+  }
   for (const { key, item } of left) {
     try {
       await table.write(key.sk.startsWith("O#") ? deleteBlock(key, item) : { op: "delete", key });

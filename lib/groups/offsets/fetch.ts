@@ -30,7 +30,7 @@ async function checkMember({ storage }: GroupParts, { group, member }: FetchOffs
   const found = state?.members[member.memberId];
   if (state === undefined || found === undefined) throw unknownMember(group, member.memberId);
   // Kafka: in a classic group it is not checked.
-  if ("epoch" in found && found.epoch !== member.epoch) throw staleEpoch(group, found, member.epoch);
+  if ("assigned" in found && found.epoch !== member.epoch) throw staleEpoch(group, found, member.epoch);
 }
 
 async function namedOffsets(parts: GroupParts, group: string, named: readonly TopicPartition[]): Promise<CommittedOffset[]> {

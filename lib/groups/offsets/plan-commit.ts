@@ -20,6 +20,9 @@ export interface CommitTicket {
 
 /** Throws where the whole request is refused. `state` undefined: there is no such group. */
 export function admitCommit(group: string, state: GroupState | undefined, member: MemberRef | undefined): CommitTicket {
+  if (state?.type === "share") {
+    throw new BrokerlessError("unknown_group", `group "${group}" is a share group; it has no committed offsets`);
+  }
   if (member === undefined) {
     if (state !== undefined && hasMembers(state)) {
       throw new BrokerlessError("unknown_member", `group "${group}" has members, so only they may commit`);

@@ -1,0 +1,90 @@
+/**
+ * Share partitions that go, or begin anew. The state goes first: whoever still works on it is refused, and can begin another one only
+ * while the group and the topic are there. A crash leaves parked records without a state: they go before another begins.
+ */
+import { BrokerlessError } from "../../base/errors.ts";
+import { isRefusal, storageStep } from "../../log/storage-errors.ts";
+import type { Topic } from "../../log/types.ts";
+import { StorageError } from "../../ports/index.ts";
+import { decodeShare, encodeShare, newShare, putShareTopic, shareKey, sharePk, shareTopicKey } from "../items/share-partition.ts";
+import { stateKey } from "../items/state.ts";
+import type { GroupParts } from "../parts.ts";
+
+const AT_ONCE = 50;
+const TRIES = 20;
+
+/** Takes away all that a group has of a topic. */
+export function clearShareTopic(
+  { storage }: Pick<GroupParts, "storage">,
+  group: string,
+  topicId: string,
+  partitions: number,
+): Promise<void> {
+  const { table } = storage;
+  return storageStep(`share group "${group}"`, async () => {
+    for (let partition = 0; partition < partitions; partition++) {
+      await table.write({ op: "delete", key: shareKey(group, topicId, partition) });
+      await clearParked(storage, sharePk(group, topicId, partition));
+    }
+    await table.write({ op: "delete", key: shareTopicKey(group, topicId) });
+  });
+}
+
+/** Takes away what a share partition that has no state has left. */
+export async function clearParked({ table }: GroupParts["storage"], pk: string): Promise<void> {
+  for (;;) {
+    const rows = (await table.range(pk, { limit: AT_ONCE })).filter(({ key }) => key.sk !== "STATE");
+    if (rows.length === 0) return;
+    const state = { op: "check", key: { pk, sk: "STATE" }, when: [{ item: "absent" }] } as const;
+    try {
+      await table.atomically([state, ...rows.map(({ key }) => ({ op: "delete", key }) as const)]);
+    } catch (error) {
+      // It has begun again meanwhile: what is there is its own.
+      if (isRefusal(error)) return;
+      if (!(error instanceof StorageError && error.kind === "contended")) throw error;
+    }
+  }
+}
+
+/** The share partition begins at this offset: nothing is in flight, parked or dead. */
+export function resetSharePartition(
+  { storage, ids }: Pick<GroupParts, "storage" | "ids">,
+  group: string,
+  topic: Topic,
+  partition: number,
+  offset: number,
+): Promise<void> {
+  const { table } = storage;
+  const key = shareKey(group, topic.id, partition);
+  return storageStep(`share group "${group}"`, async () => {
+    let epoch = 0;
+    for (let tries = 0; tries < TRIES; tries++) {
+      const item = await table.get(key);
+      const before = item && decodeShare(item);
+      epoch = Math.max(epoch, before?.state.epoch ?? 0);
+      try {
+        if (before !== undefined) {
+          await table.write({ op: "delete", key, when: [{ path: "k", is: "=", value: before.version }] });
+        }
+        await clearParked(storage, key.pk);
+        const after = newShare(ids.uuid(), epoch + 1, offset);
+        // Its counter begins above the old one's: a write that was meant for that one finds another number.
+        await table.atomically([
+          {
+            op: "put",
+            key,
+            item: encodeShare(after, (before?.version ?? 0) + 1_000_000, []),
+            when: [{ item: "absent" }],
+          },
+          putShareTopic(group, topic.id, topic.partitions),
+          { op: "check", key: stateKey(group), when: [{ path: "t", is: "=", value: "share" }] },
+        ]);
+        return;
+      } catch (error) {
+        const again = isRefusal(error) || (error instanceof StorageError && error.kind === "contended");
+        if (!again) throw error;
+      }
+    }
+    throw new BrokerlessError("group_busy", `share group "${group}" changes all the time`, { retryAfterMs: 1000 });
+  });
+}
