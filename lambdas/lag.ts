@@ -1,27 +1,24 @@
-/** Looks at the lag of every group, keeps the windows, and tells CloudWatch, by group and topic. */
+/** Looks at the lag of every group, keeps the windows, tells CloudWatch, by group and topic, and whom the notifiers name. */
 import { signingFetch } from "../lib/client/aws/signing.ts";
 import { nodeCodecs } from "../lib/kafka/codecs/node.ts";
+import { type Notifier, reportAndNotify } from "../lib/lag/notify/notify.ts";
 import { publishLag } from "../lib/lag/publish.ts";
-import { reportLag } from "../lib/lag/reporter.ts";
 import { LAG_SETTINGS } from "../lib/lag/settings.ts";
 import { createLog } from "../lib/log/index.ts";
 import { CloudWatchMetrics } from "../lib/storage/aws/cloudwatch.ts";
 import { pollingDoorbell } from "../lib/storage/polling/doorbell.ts";
 import { setting } from "./environment.ts";
 import { scheduled } from "./job.ts";
+import type { Service } from "./notifiers.ts";
 import { openGround } from "./storage.ts";
 
 const ground = openGround();
 const { clock, table } = ground;
 const region = setting("AWS_REGION");
 const log = createLog({ ...ground, codecs: nodeCodecs, doorbell: pollingDoorbell(clock) });
-const metrics = new CloudWatchMetrics({
-  clock,
-  endpoint: process.env["AWS_ENDPOINT_URL"] ?? `https://monitoring.${region}.amazonaws.com`,
-  fetch: signingFetch({ credentials, region, service: "monitoring", nowMs: () => clock.nowMs() }),
-  namespace: "Brokerless/Lag",
-  dimensions: { Table: table },
-});
+const { endpoint, send: fetch } = service("monitoring", region);
+const metrics = new CloudWatchMetrics({ clock, endpoint, fetch, namespace: "Brokerless/Lag", dimensions: { Table: table } });
+let notifiers: Promise<readonly Notifier[]> | undefined;
 
 /** The role's, as Lambda hands them to the process. */
 async function credentials() {
@@ -29,8 +26,29 @@ async function credentials() {
   return { accessKeyId, secretAccessKey, sessionToken: process.env["AWS_SESSION_TOKEN"] };
 }
 
+function service(name: string, where: string): ReturnType<Service> {
+  return {
+    endpoint: process.env["AWS_ENDPOINT_URL"] ?? `https://${name}.${where}.amazonaws.com`,
+    send: signingFetch({ credentials, region: where, service: name, nowMs: () => clock.nowMs() }),
+  };
+}
+
+async function openNotifiers(): Promise<readonly Notifier[]> {
+  const text = process.env["BROKERLESS_NOTIFIERS"];
+  if (text === undefined) return [];
+  const { configuredNotifiers } = await import("./notifiers.ts");
+  return configuredNotifiers(text, clock, service, region);
+}
+
 export const handler = scheduled(ground, "lag", async (run) => {
+  notifiers ??= openNotifiers();
+  // What is wrong with them keeps nobody from the metrics, and is tried again.
+  const told = await notifiers.catch((error: unknown) => {
+    notifiers = undefined;
+    run.warn?.(`nobody is told of lag: ${error instanceof Error ? error.message : String(error)}`);
+    return [];
+  });
   const parts = { ...ground, log, codecs: nodeCodecs, settings: LAG_SETTINGS };
-  const report = await reportLag({ ...parts, publish: (lag) => publishLag(metrics, lag) }, run);
+  const report = await reportAndNotify({ ...parts, publish: (lag) => publishLag(metrics, lag) }, told, run);
   return { ...report, metrics: await metrics.flush() };
 });

@@ -26,6 +26,14 @@ export function signingFor(
   return signingFetch({ credentials: credentialsOf(sigv4 === true), region: where });
 }
 
+/** SNS in a region, with a `fetch` that signs for it by what the AWS SDK finds. */
+export function snsIn(region: string, env: Readonly<Record<string, string | undefined>>): { endpoint: string; send: Fetch } {
+  return {
+    endpoint: env["AWS_ENDPOINT_URL_SNS"] || env["AWS_ENDPOINT_URL"] || `https://sns.${region}.amazonaws.com`,
+    send: signingFetch({ credentials: credentialsOf(true), region, service: "sns" }),
+  };
+}
+
 /** What the AWS SDK finds: environment, profile, SSO, container or instance role. Loaded with the first request. */
 function credentialsOf(needed: boolean): () => Promise<AwsCredentials | undefined> {
   let chain: Promise<() => Promise<AwsCredentials>> | undefined;

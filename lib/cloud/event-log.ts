@@ -7,6 +7,7 @@ import { Construct } from "constructs";
 import { LogFunction } from "./functions.ts";
 import { type Gateway, httpGateway, restGateway } from "./gateway.ts";
 import { Monitoring, type ScheduledJob } from "./monitoring.ts";
+import { addNotifiers } from "./notifiers.ts";
 import { checkProps, type EventLogProps } from "./props.ts";
 import { startEvery } from "./schedules.ts";
 import { LogStorage } from "./storage.ts";
@@ -101,6 +102,7 @@ export class EventLog extends Construct {
         job: KINDS[job.id] ?? "job",
       });
       jobs[job.id] = { function: one, every: job.every };
+      if (job.id === "Lag") addNotifiers(one, props.notifiers ?? [], this.storage);
       startEvery(one, job.every, props.api === "rest" ? "rule" : "schedule");
     }
     const gateway = props.api === "rest" ? restGateway : httpGateway;

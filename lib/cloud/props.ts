@@ -2,6 +2,8 @@
 import type { Duration } from "aws-cdk-lib";
 import type { IAlarmAction } from "aws-cdk-lib/aws-cloudwatch";
 import type { RetentionDays } from "aws-cdk-lib/aws-logs";
+import type { ISecret } from "aws-cdk-lib/aws-secretsmanager";
+import type { ITopic } from "aws-cdk-lib/aws-sns";
 
 /** Callers sign with SigV4, and need `execute-api:Invoke` or `lambda:InvokeFunctionUrl` (`EventLog.grantCall`). */
 export interface IamAuthorization {
@@ -40,6 +42,36 @@ export interface LagAlarms {
   readonly seconds?: number;
   /** The most records of one topic that a group may be behind. Default: no such alarm. */
   readonly records?: number;
+}
+
+/** Who is told when a consumer group is behind, and of what. `docs/lag.md` says what they get. */
+export interface LagNotifier {
+  /** Its state is kept under it: 1 to 64 letters, digits, dots, dashes and underscores. */
+  readonly name: string;
+  /** A topic of SNS; whoever subscribes with e-mail gets text. Either this or `webhook`. */
+  readonly topic?: ITopic;
+  readonly webhook?: {
+    /** `https://…` */
+    readonly url: string;
+    readonly headers?: Readonly<Record<string, string>>;
+    /** Its text signs every request: at least 16 characters. Default: nothing is signed. */
+    readonly secret?: Pick<ISecret, "secretArn" | "grantRead">;
+  };
+  /** A regular expression; default every group. */
+  readonly groups?: string;
+  /** Of these, not those that match. */
+  readonly exceptGroups?: string;
+  /** Default `WARN`. */
+  readonly threshold?: "WARN" | "ERR";
+  /** Told again after so long, while it is not well. Default one hour. */
+  readonly sendInterval?: Duration;
+  /** Told once an incident. Default false. */
+  readonly sendOnce?: boolean;
+  /** Told of the end. Default true. */
+  readonly sendClose?: boolean;
+  /** JSON whose texts hold placeholders like `{{group}}`. Default: everything, and for a topic text for people. */
+  readonly template?: unknown;
+  readonly closeTemplate?: unknown;
 }
 
 export interface EventLogProps {
@@ -83,6 +115,9 @@ export interface EventLogProps {
   /** Of all consumer groups together. */
   readonly lagAlarms?: LagAlarms;
 
+  /** Told by the look at lag itself, group by group: no alarm is needed for it. Default none. */
+  readonly notifiers?: readonly LagNotifier[];
+
   /** Default true, except for `dev`. */
   readonly dashboard?: boolean;
 
@@ -115,9 +150,28 @@ export function checkProps(props: EventLogProps): void {
   if (maxConcurrency !== undefined) checkWhole("maxConcurrency", maxConcurrency, 1, 100_000);
   if (lagAlarms?.seconds !== undefined) checkWhole("lagAlarms.seconds", lagAlarms.seconds, 1, 1_000_000_000);
   if (lagAlarms?.records !== undefined) checkWhole("lagAlarms.records", lagAlarms.records, 1, 1_000_000_000_000);
+  checkNotifiers(props.notifiers ?? []);
   for (const origin of props.corsOrigins ?? []) {
     if (origin !== "*" && !/^https?:\/\/[^/]+$/.test(origin))
       throw new Error(`corsOrigins takes origins like https://app.example, or *; it has ${JSON.stringify(origin)}`);
+  }
+}
+
+function checkNotifiers(notifiers: readonly LagNotifier[]): void {
+  const names = new Set<string>();
+  for (const { name, topic, webhook } of notifiers) {
+    if (!/^[A-Za-z0-9._-]{1,64}$/.test(name))
+      throw new Error(
+        `notifiers: a name takes 1 to 64 letters, digits, dots, dashes and underscores; it is ${JSON.stringify(name)}`,
+      );
+    if (names.has(name)) throw new Error(`notifiers: two are called ${JSON.stringify(name)}`);
+    names.add(name);
+    if ((topic === undefined) === (webhook === undefined))
+      throw new Error(`notifiers: ${JSON.stringify(name)} takes a topic or a webhook, and one of them alone`);
+    if (webhook !== undefined && !webhook.url.startsWith("https://"))
+      throw new Error(
+        `notifiers: the webhook of ${JSON.stringify(name)} takes an https:// URL; it is ${JSON.stringify(webhook.url)}`,
+      );
   }
 }
 

@@ -85,6 +85,17 @@ export class LogStorage extends Construct {
     grantee.grantPrincipal.addToPrincipalPolicy(allow(["s3:ListBucket"], [this.bucket.bucketArn]));
   }
 
+  /** What telling people of lag needs besides: what was told. */
+  grantNotify(grantee: IGrantable): void {
+    grantee.grantPrincipal.addToPrincipalPolicy(
+      new PolicyStatement({
+        actions: ["dynamodb:PutItem"],
+        resources: [this.table.tableArn],
+        conditions: { "ForAllValues:StringLike": { "dynamodb:LeadingKeys": ["NOTIFY#*"] } },
+      }),
+    );
+  }
+
   /** What the jobs behind the writers need besides: they delete what segments replace, and what retention gives up. */
   grantJobs(grantee: IGrantable): void {
     this.grantLog(grantee);

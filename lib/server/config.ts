@@ -60,6 +60,13 @@ const schema = z.strictObject({
   region: z.string().min(1).optional().describe("with aws: the region; else what the AWS SDK finds (AWS_REGION, the profile)"),
   endpoint: z.url().optional().describe("with aws: another endpoint for both, an emulator's; else AWS_ENDPOINT_URL"),
   jobs: z.boolean().default(true).describe("run the jobs behind the writers here; false where a stack's functions run them"),
+  lagIntervalMs: z
+    .int()
+    .min(100)
+    .max(3_600_000)
+    .optional()
+    .describe("how often the lag of groups is looked at; else every 10,000, with storage aws every 60,000"),
+  notifiers: z.string().min(1).optional().describe("a JSON file that says who is told when a group is behind (docs/lag.md)"),
   auth: z
     .enum(["none", "token"])
     .optional()

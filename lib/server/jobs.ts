@@ -4,7 +4,7 @@ import { snakeCase } from "../base/names.ts";
 import { expireOffsets } from "../groups/offsets/expire.ts";
 import type { OffsetsMirror } from "../groups/offsets-topic/mirror.ts";
 import type { Upkeep } from "../http/surface.ts";
-import { reportLag } from "../lag/reporter.ts";
+import { type Notifier, reportAndNotify } from "../lag/notify/notify.ts";
 import { LOOK_EVERY_MS, lagSettings } from "../lag/settings.ts";
 import { JOBS, type Job, type JobsParts } from "../log/jobs/index.ts";
 import type { LogApi } from "../log/types.ts";
@@ -39,11 +39,12 @@ export function jobsFor(options: {
   readonly log: LogApi;
   readonly lookMs: number;
   readonly mirror: OffsetsMirror | undefined;
+  readonly notifiers: readonly Notifier[];
 }): Jobs {
-  const { offsetsRetentionMs, log, lookMs, mirror } = options;
+  const { offsetsRetentionMs, log, lookMs, mirror, notifiers } = options;
   const lag: Job = {
     everyMs: lookMs,
-    run: (parts, run) => reportLag({ ...parts, log, settings: lagSettings(lookMs) }, run),
+    run: (parts, run) => reportAndNotify({ ...parts, log, settings: lagSettings(lookMs) }, notifiers, run),
   };
   const expire: Job = {
     everyMs: EXPIRE_EVERY_MS,

@@ -28,6 +28,7 @@ import { jobsFor, lookEveryMs, startJobs, upkeepOf } from "./jobs.ts";
 import { listenKafka } from "./kafka.ts";
 import { listen, stopListening } from "./listen.ts";
 import { ProcessMetrics } from "./metrics.ts";
+import { notifiersOf } from "./notifiers.ts";
 import { doorbellOf, openStorage } from "./storage.ts";
 import type { RunningServer, ServerOptions } from "./types.ts";
 import { VERSION } from "./version.ts";
@@ -173,6 +174,7 @@ async function openGround(
     };
   }
   const given = typeof options.storage === "object" ? options.storage : undefined;
+  const notifiers = await notifiersOf(config, clock, options.sns);
   const storage = given ?? (await openStorage(config, { clock, ids, metrics }));
   const doorbell = doorbellOf(storage, clock);
   const log = createLog({ storage, clock, ids, metrics, codecs: nodeCodecs, doorbell, soon });
@@ -185,8 +187,8 @@ async function openGround(
     { initialDelayMs: config.groupInitialRebalanceDelayMs },
   );
   const jobParts = { storage, clock, ids, codecs: nodeCodecs, digest: systemDigest };
-  const lookMs = lookEveryMs(storage.kind);
-  const jobs = jobsFor({ offsetsRetentionMs: config.offsetsRetentionMinutes * 60_000, log, lookMs, mirror });
+  const lookMs = config.lagIntervalMs ?? lookEveryMs(storage.kind);
+  const jobs = jobsFor({ offsetsRetentionMs: config.offsetsRetentionMinutes * 60_000, log, lookMs, mirror, notifiers });
   const stopJobs = config.jobs ? startJobs(jobs, { ...jobParts, metrics, say }) : async () => {};
   return {
     log,

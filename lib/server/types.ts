@@ -1,5 +1,6 @@
 /** What the server is given and what it gives back. */
 import type { AuthKind } from "../http/index.ts";
+import type { NotifierMeans } from "../lag/notify/config.ts";
 import type { LogApi } from "../log/types.ts";
 import type { Clock, Ids, Storage } from "../ports/index.ts";
 import type { ServerConfig } from "./config.ts";
@@ -13,6 +14,8 @@ export interface ServerOptions extends Partial<Omit<ServerConfig, "storage" | "k
   readonly log?: LogApi;
   readonly clock?: Clock;
   readonly ids?: Ids;
+  /** For notifiers: how SNS is reached. Default: not at all. */
+  readonly sns?: NotifierMeans["sns"];
   /** One line on what happened, for people. Default: nowhere. */
   readonly onLine?: (line: string) => void;
 }

@@ -2,7 +2,8 @@
 
 import { Stack } from "aws-cdk-lib";
 import { describe, expect, test } from "vitest";
-import { type Authorization, EventLog, propsFromContext } from "../../lib/cloud/index.ts";
+import { type Authorization, EventLog, type LagNotifier, propsFromContext } from "../../lib/cloud/index.ts";
+import { systemClock } from "../../lib/storage/system/clock.ts";
 import { BUNDLES, makeApp, makeLog, type Properties, Synthesized, synthesize } from "./support/synth.ts";
 
 const TABLE = "AWS::DynamoDB::GlobalTable";
@@ -182,6 +183,65 @@ describe("the functions of an event log", () => {
     expect(found.find(({ Action }) => Action === "cloudwatch:PutMetricData")?.Condition).toEqual({
       StringEquals: { "cloudwatch:namespace": "Brokerless/Lag" },
     });
+  });
+
+  test("of them the one that looks at lag may tell whom it is to, with that secret and to that topic alone", async () => {
+    const { Topic } = await import("aws-cdk-lib/aws-sns");
+    const { Secret } = await import("aws-cdk-lib/aws-secretsmanager");
+    const { Duration } = await import("aws-cdk-lib");
+    const stack = new Stack(makeApp(), "Test");
+    const topic = new Topic(stack, "People");
+    const secret = new Secret(stack, "HookSecret");
+    const notifiers: LagNotifier[] = [
+      { name: "people", topic, threshold: "ERR", sendInterval: Duration.hours(2) },
+      { name: "hook", webhook: { url: "https://hooks.example/x", secret }, template: { text: "{{summary}}" }, groups: "^orders" },
+    ];
+    new EventLog(stack, "Log", { bundles: BUNDLES, notifiers });
+    const made = new Synthesized(stack);
+    const policy = made.all("AWS::IAM::Policy").find(({ id }) => id.startsWith("LogLagRole"));
+    const found = statements(policy?.properties ?? {});
+    const resourceOf = (action: string) =>
+      found.filter(({ Action }) => list(Action).includes(action)).map(({ Resource }) => Resource);
+    expect(resourceOf("sns:Publish")).toEqual([{ Ref: expect.stringMatching(/^People/) }]);
+    expect(resourceOf("secretsmanager:GetSecretValue")).toEqual([{ Ref: expect.stringMatching(/^HookSecret/) }]);
+    expect(found.filter(({ Action }) => Action === "dynamodb:PutItem").map(({ Condition }) => Condition)).toEqual(
+      ["LAG#*", "NOTIFY#*"].map((key) => ({ "ForAllValues:StringLike": { "dynamodb:LeadingKeys": [key] } })),
+    );
+    const told = made
+      .all("AWS::Lambda::Function")
+      .map(
+        ({ properties }) =>
+          (properties["Environment"] as { Variables: Record<string, unknown> }).Variables["BROKERLESS_NOTIFIERS"],
+      )
+      .filter((value) => value !== undefined);
+    expect(told).toHaveLength(1);
+    // What the deployment says is what the function reads.
+    const parts = (told[0] as { "Fn::Join": [string, (string | { Ref: string })[]] })["Fn::Join"][1];
+    const text = parts
+      .map((part) =>
+        typeof part === "string" ? part : part.Ref.startsWith("People") ? "arn:aws:sns:eu-west-1:1:t" : "arn:secret",
+      )
+      .join("");
+    const { openNotifiers } = await import("../../lib/lag/notify/config.ts");
+    const asked: unknown[] = [];
+    const opened = await openNotifiers("notifiers", text, {
+      clock: systemClock,
+      send: fetch,
+      secret: async (place) => {
+        asked.push(place);
+        return "0123456789abcdef";
+      },
+      sns: (region) => {
+        asked.push(region);
+        return { endpoint: "https://sns.example", send: fetch };
+      },
+    });
+    expect(asked).toEqual(["eu-west-1", { arn: "arn:secret" }]);
+    expect(opened.map(({ name, rules }) => [name, rules.threshold, rules.sendIntervalMs])).toEqual([
+      ["people", "ERR", 7_200_000],
+      ["hook", "WARN", 3_600_000],
+    ]);
+    expect(opened.map(({ isFor }) => isFor("payments"))).toEqual([true, false]);
   });
 
   test("are ended before the gateway stops waiting, and the stream as late as Lambda can", () => {
@@ -458,6 +518,9 @@ describe("properties that are wrong", () => {
     [{ throttle: { ratePerSecond: 0, burst: 1 } }, "throttle.ratePerSecond"],
     [{ corsOrigins: ["app.example"] }, "corsOrigins"],
     [{ lagAlarms: { seconds: 0 } }, "lagAlarms.seconds takes a whole number from 1"],
+    [{ notifiers: [{ name: "a b", webhook: { url: "https://x.example" } }] }, 'it is "a b"'],
+    [{ notifiers: [{ name: "a" }] }, '"a" takes a topic or a webhook'],
+    [{ notifiers: [{ name: "a", webhook: { url: "http://x.example" } }] }, "takes an https:// URL"],
     [{ bundles: "/nowhere" }, "the bundle of the stream function is not in /nowhere"],
     [{ authorization: { type: "jwt", issuer: "http://x", audience: ["a"] } }, "https://"],
     [{ authorization: { type: "jwt", issuer: "https://x", audience: [] } }, "audience"],

@@ -3,6 +3,7 @@ import type { Command } from "commander";
 import { BrokerlessError } from "../../base/errors.ts";
 import { CONFIG_KEYS, type ConfigKey, flagName, loadConfig, type ServerConfig } from "../../server/config.ts";
 import type { RunningServer } from "../../server/types.ts";
+import { snsIn } from "../aws-signing.ts";
 import { type Context, DEFAULT_URL } from "../context.ts";
 import { UsageError } from "../exit-codes.ts";
 import { examples } from "../help.ts";
@@ -25,6 +26,7 @@ const VALUE_NAMES: Partial<Record<ConfigKey, string>> = {
   region: "name",
   endpoint: "url",
   jobs: "true|false",
+  notifiers: "file",
   cors: "origins",
 };
 
@@ -75,7 +77,11 @@ async function serve({ config, json, ...flags }: Record<string, unknown>, { io, 
   // Only this command needs the server's code; the others start faster without it.
   const { startServer } = await import("../../server/start.ts");
   if (io.interrupted.aborted) return;
-  const server = await startServer({ ...settings, onLine: (line) => err.tell(`${line}\n`) });
+  const server = await startServer({
+    ...settings,
+    sns: (region) => snsIn(region, io.env),
+    onLine: (line) => err.tell(`${line}\n`),
+  });
   try {
     if (json)
       await out.json({
