@@ -50,10 +50,7 @@ export async function commitOffsets(parts: GroupParts, request: CommitRequest): 
     if (blocks.length === 0) break;
     await clock.sleep(Math.ceil(pauseMs * ids.random()));
   }
-  return request.offsets.map(({ topic, partition }, i) => {
-    const error = commit.errors[i];
-    return error === undefined ? { topic, partition } : { topic, partition, error };
-  });
+  return answersOf(request, commit);
 }
 
 /** A commit as part of an atomic append: all offsets or none. `prepare` throws what `commitOffsets` throws or answers. */
@@ -77,6 +74,32 @@ export function commitCompanion(parts: GroupParts, request: CommitRequest): Comp
       ];
     },
   };
+}
+
+/** An offset that may be committed now. */
+export interface Admitted extends OffsetToCommit {
+  readonly topicId: string;
+}
+
+/** Judges a commit of a transaction, and writes nothing: which offsets may be committed, and the answer for each. */
+export async function admitOffsets(
+  parts: GroupParts,
+  request: CommitRequest,
+): Promise<{ readonly admitted: readonly Admitted[]; readonly answers: PartitionAnswer[] }> {
+  checkGroupName(request.group);
+  const commit = new Commit(parts, request);
+  const blocks = await commit.blocks();
+  const read = (await commit.plan(blocks)) ?? (await commit.plan(blocks));
+  if (read === undefined) throw new BrokerlessError("group_busy", `group "${request.group}" was deleted meanwhile`);
+  const admitted = blocks.flatMap(({ wanted }) => wanted.filter(({ index }) => commit.errors[index] === undefined));
+  return { admitted, answers: answersOf(request, commit) };
+}
+
+function answersOf({ offsets }: CommitRequest, { errors }: Commit): PartitionAnswer[] {
+  return offsets.map(({ topic, partition }, i) => {
+    const error = errors[i];
+    return error === undefined ? { topic, partition } : { topic, partition, error };
+  });
 }
 
 /** C3: a block that is not there is made on condition that the group is what it was. */
