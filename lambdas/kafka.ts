@@ -2,10 +2,13 @@
 import { createGroups } from "../lib/groups/groups.ts";
 import type { GroupParts } from "../lib/groups/parts.ts";
 import type { KafkaFrames } from "../lib/http/surface.ts";
+import { createTransactions } from "../lib/transactions/transactions.ts";
 import { createKafkaApi, type KafkaParts } from "../lib/wire/index.ts";
 import { kafkaBody } from "../lib/wire/service.ts";
 
-export function openKafka(parts: Omit<KafkaParts, "settings" | "groups"> & GroupParts): KafkaFrames {
+export function openKafka(parts: Omit<KafkaParts, "settings" | "groups" | "transactions"> & GroupParts): KafkaFrames {
   const groups = createGroups(parts);
-  return kafkaBody(createKafkaApi({ ...parts, groups, settings: { autoCreateTopics: true, defaultPartitions: 1 } }));
+  const transactions = createTransactions({ ...parts, groups });
+  const settings = { autoCreateTopics: true, defaultPartitions: 1 };
+  return kafkaBody(createKafkaApi({ ...parts, groups, transactions: async () => transactions, settings }));
 }

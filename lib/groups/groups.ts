@@ -11,6 +11,7 @@ import { decodeState, type GroupState, hasMembers, stateKey } from "./items/stat
 import { commitCompanion, commitOffsets } from "./offsets/commit.ts";
 import { deleteOffsets, deleteWholeGroup, unknownGroup } from "./offsets/delete.ts";
 import { fetchOffsets } from "./offsets/fetch.ts";
+import { finishOffsets, noteOffsets } from "./offsets/pending.ts";
 import type { GroupParts } from "./parts.ts";
 import { GroupStore } from "./store.ts";
 import type * as T from "./types.ts";
@@ -42,6 +43,14 @@ class Groups implements T.GroupsApi {
 
   commitWith(request: T.CommitRequest): Companion {
     return commitCompanion(this.#parts, request);
+  }
+
+  noteOffsets(request: T.CommitRequest, transaction: T.TransactionRef): Promise<T.PartitionAnswer[]> {
+    return noteOffsets(this.#parts, request, transaction);
+  }
+
+  finishOffsets(group: string, transaction: T.TransactionRef, commit: boolean): Promise<void> {
+    return finishOffsets(this.#parts, group, transaction, commit);
   }
 
   fetchOffsets(request: T.FetchOffsetsRequest): Promise<T.CommittedOffset[]> {

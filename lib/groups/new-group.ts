@@ -26,13 +26,14 @@ export async function firstEpoch({ storage }: Pick<GroupParts, "storage">, group
   return Math.max(0, ...left.map(({ item }) => largestStamp(item)));
 }
 
-/** Makes a group with this state, unless there is one: false. Throws `StorageError`. */
+/** Makes a group with this state. False: there is one, or it is not known: look again. Throws `StorageError`. */
 export async function makeGroup({ storage }: Pick<GroupParts, "storage">, group: string, state: GroupState): Promise<boolean> {
   try {
     await storage.table.atomically([putGroup(group), putState(group, state, undefined)]);
     return true;
   } catch (error) {
-    if (isRefusal(error) || (error instanceof StorageError && error.kind === "contended")) return false;
+    if (isRefusal(error)) return false;
+    if (error instanceof StorageError && (error.kind === "contended" || error.kind === "unknown")) return false;
     throw error;
   }
 }

@@ -81,6 +81,14 @@ export interface FetchOffsetsRequest {
   readonly topics?: readonly { readonly topic: string; readonly partitions?: readonly number[] }[] | undefined;
   /** Checked where given (OffsetFetch v9). */
   readonly member?: MemberRef | undefined;
+  /** A partition whose offset an open transaction is about to change is answered with `unstable_offset_commit` (KIP-447). */
+  readonly requireStable?: boolean | undefined;
+}
+
+/** A producer's transaction: its number grows with each that a transactional id begins. */
+export interface TransactionRef {
+  readonly producerId: number;
+  readonly number: number;
 }
 
 /** Commits and what is committed. */
@@ -94,6 +102,13 @@ export interface OffsetsApi {
   commit(request: CommitRequest): Promise<PartitionAnswer[]>;
   /** The same as part of `appendAtomically`: these offsets and the records, all or none. */
   commitWith(request: CommitRequest): Companion;
+  /**
+   * Notes offsets until the transaction ends: answered as `commit`, and not seen before `finishOffsets`. Throws `invalid_txn_state` where
+   * it has ended. The transaction must have been found open, with the group in it.
+   */
+  noteOffsets(request: CommitRequest, transaction: TransactionRef): Promise<PartitionAnswer[]>;
+  /** Applies what the transaction noted in the group, all of it, or drops it; and takes no more of it. May be repeated. */
+  finishOffsets(group: string, transaction: TransactionRef, commit: boolean): Promise<void>;
   /** A group that is not there has no offsets. Throws `unknown_member` and `stale_member_epoch` where a member is given. */
   fetchOffsets(request: FetchOffsetsRequest): Promise<CommittedOffset[]>;
   /** Throws `unknown_group`; a partition of a topic that members read: `group_subscribed_to_topic`. */

@@ -15,6 +15,8 @@ import { type ProducerState, producerInHead } from "./items/producer.ts";
 import { REF_MAX_BYTES, REF_MAX_RECORDS } from "./items/ref.ts";
 import { markRetention } from "./items/retention.ts";
 import { moveLogStart } from "./log-start.ts";
+import { endTransaction } from "./markers/end.ts";
+import { readGuards } from "./markers/guards.ts";
 import { offsetByTime } from "./read/by-time.ts";
 import { manifest } from "./read/manifest.ts";
 import { readMany } from "./read/many.ts";
@@ -22,8 +24,6 @@ import { Reader, readableEnd } from "./read/reader.ts";
 import { partitionBytes } from "./read/size.ts";
 import { fromStorage, isRefusal, storageStep } from "./storage-errors.ts";
 import { Topics, unknownPartition, unknownTopic } from "./topics.ts";
-import { endTransaction } from "./transactions/end.ts";
-import { readGuards } from "./transactions/guards.ts";
 import type {
   ActiveProducer,
   AppendOptions,

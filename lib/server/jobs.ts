@@ -9,6 +9,8 @@ import { LOOK_EVERY_MS, lagSettings } from "../lag/settings.ts";
 import { JOBS, type Job, type JobsParts } from "../log/jobs/index.ts";
 import type { LogApi } from "../log/types.ts";
 import type { Metrics } from "../ports/index.ts";
+import { settleTransactions } from "../transactions/job.ts";
+import type { Transactions } from "../transactions/transactions.ts";
 
 /** A job ends after so long and goes on the next time. */
 const JOB_MS = 30_000;
@@ -23,6 +25,8 @@ export interface ScheduleParts extends JobsParts {
 const BY_HAND_MS = 20_000;
 
 const EXPIRE_EVERY_MS = 600_000;
+/** Kafka's `transaction.abort.timed.out.transaction.cleanup.interval.ms`. */
+const SETTLE_EVERY_MS = 10_000;
 /** Looks at what is due, which is hardly ever anything. */
 const RECONCILE_EVERY_MS = 60_000;
 
@@ -37,11 +41,12 @@ export function lookEveryMs(storage: string): number {
 export function jobsFor(options: {
   readonly offsetsRetentionMs: number;
   readonly log: LogApi;
+  readonly transactions: Transactions;
   readonly lookMs: number;
   readonly mirror: OffsetsMirror | undefined;
   readonly notifiers: readonly Notifier[];
 }): Jobs {
-  const { offsetsRetentionMs, log, lookMs, mirror, notifiers } = options;
+  const { offsetsRetentionMs, log, transactions, lookMs, mirror, notifiers } = options;
   const lag: Job = {
     everyMs: lookMs,
     run: (parts, run) => reportAndNotify({ ...parts, log, settings: lagSettings(lookMs) }, notifiers, run),
@@ -50,8 +55,13 @@ export function jobsFor(options: {
     everyMs: EXPIRE_EVERY_MS,
     run: (parts, run) => expireOffsets({ ...parts, retentionMs: offsetsRetentionMs, mirror }, run),
   };
-  if (mirror === undefined) return { ...JOBS, expire, lag };
-  return { ...JOBS, expire, lag, offsets: { everyMs: RECONCILE_EVERY_MS, run: (_parts, run) => mirror.reconcile(run) } };
+  const settle: Job = {
+    everyMs: SETTLE_EVERY_MS,
+    run: ({ storage, clock }, run) => settleTransactions({ storage, clock, transactions }, run),
+  };
+  const jobs = { ...JOBS, expire, lag, transactions: settle };
+  if (mirror === undefined) return jobs;
+  return { ...jobs, offsets: { everyMs: RECONCILE_EVERY_MS, run: (_parts, run) => mirror.reconcile(run) } };
 }
 
 /** The jobs as an operator starts them. */

@@ -19,6 +19,8 @@ import type { Clock, Ids, Metrics } from "../ports/index.ts";
 import { systemClock } from "../storage/system/clock.ts";
 import { systemDigest } from "../storage/system/digest.ts";
 import { systemIds } from "../storage/system/ids.ts";
+import { createTransactions } from "../transactions/transactions.ts";
+import type { TransactionsApi } from "../transactions/types.ts";
 import { createKafkaApi } from "../wire/index.ts";
 import { kafkaBody } from "../wire/service.ts";
 import type { Listener } from "../wire/tcp/listener.ts";
@@ -38,6 +40,7 @@ interface Ground {
   readonly log: LogApi;
   /** Undefined over a log that was given: there is no table to keep them in. */
   readonly groups: GroupsApi | undefined;
+  readonly transactions: (() => Promise<TransactionsApi>) | undefined;
   readonly lag: LagApi | undefined;
   readonly upkeep: Upkeep | undefined;
   /** Undefined over a log that was given: there is no table to keep them in. */
@@ -80,6 +83,7 @@ export async function startServer(options: ServerOptions = {}): Promise<RunningS
     const api = createKafkaApi({
       log: ground.log,
       groups: ground.groups,
+      transactions: ground.transactions,
       clock,
       metrics,
       auth: kafkaAuth === "token" && ground.tokens !== undefined ? { tokens: ground.tokens, ids } : undefined,
@@ -164,6 +168,7 @@ async function openGround(
     return {
       log,
       groups: undefined,
+      transactions: undefined,
       lag: undefined,
       upkeep: undefined,
       tokens: undefined,
@@ -186,13 +191,16 @@ async function openGround(
     { storage, log, clock, ids, doorbell, metrics, mirror },
     { initialDelayMs: config.groupInitialRebalanceDelayMs },
   );
+  const transactions = createTransactions({ storage, log, groups, clock, ids });
   const jobParts = { storage, clock, ids, codecs: nodeCodecs, digest: systemDigest };
   const lookMs = config.lagIntervalMs ?? lookEveryMs(storage.kind);
-  const jobs = jobsFor({ offsetsRetentionMs: config.offsetsRetentionMinutes * 60_000, log, lookMs, mirror, notifiers });
+  const offsetsRetentionMs = config.offsetsRetentionMinutes * 60_000;
+  const jobs = jobsFor({ offsetsRetentionMs, log, transactions, lookMs, mirror, notifiers });
   const stopJobs = config.jobs ? startJobs(jobs, { ...jobParts, metrics, say }) : async () => {};
   return {
     log,
     groups,
+    transactions: async () => transactions,
     lag: createLag({ storage, log, groups, clock, codecs: nodeCodecs, settings: lagSettings(lookMs) }),
     upkeep: upkeepOf(jobs, jobParts),
     tokens: new Tokens({ table: storage.table, clock, ids }),

@@ -8,7 +8,9 @@
  */
 import { BrokerlessError } from "../base/errors.ts";
 
-export type Phase = "Empty" | "Ongoing" | "PrepareCommit" | "PrepareAbort" | "CompleteCommit" | "CompleteAbort";
+/** Kafka's words. */
+export const PHASES = ["Empty", "Ongoing", "PrepareCommit", "PrepareAbort", "CompleteCommit", "CompleteAbort"] as const;
+export type Phase = (typeof PHASES)[number];
 
 export interface TransactionState {
   readonly producerId: number;
@@ -72,10 +74,18 @@ export function initProducer(
   }
   if (isPrepared(state)) return COMPLETE;
   if (expected !== undefined && !isOf(state, expected)) {
-    return refused("producer_fenced", `producer ${expected.producerId} with epoch ${expected.epoch} is not the latest of the transactional id`);
+    return refused(
+      "producer_fenced",
+      `producer ${expected.producerId} with epoch ${expected.epoch} is not the latest of the transactional id`,
+    );
   }
   if (state.phase === "Ongoing") return put(aborting(state, nowMs));
-  if (expected !== undefined && state.lastEpoch !== NONE && expected.epoch === state.lastEpoch && expected.epoch !== state.epoch) {
+  if (
+    expected !== undefined &&
+    state.lastEpoch !== NONE &&
+    expected.epoch === state.lastEpoch &&
+    expected.epoch !== state.epoch
+  ) {
     // It was given already, and the answer was lost.
     return SAME;
   }

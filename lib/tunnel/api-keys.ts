@@ -23,6 +23,8 @@ const READ_ONLY: ReadonlySet<number> = new Set([
   35, // DescribeLogDirs
   60, // DescribeCluster
   61, // DescribeProducers
+  65, // DescribeTransactions
+  66, // ListTransactions
   69, // ConsumerGroupDescribe
   75, // DescribeTopicPartitions
 ]);

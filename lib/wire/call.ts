@@ -4,6 +4,7 @@ import type { GroupsApi } from "../groups/types.ts";
 import type { Api, Decoded, Encodable, Shape, Versions } from "../kafka/protocol/schema.ts";
 import type { LogApi } from "../log/types.ts";
 import type { Clock, Metrics } from "../ports/index.ts";
+import type { TransactionsApi } from "../transactions/types.ts";
 import type { ScramParts } from "./sasl/scram.ts";
 import type { TopicIds } from "./topic-ids.ts";
 import type { ConnectionState, KafkaSettings } from "./types.ts";
@@ -13,6 +14,8 @@ export interface Surface {
   readonly log: LogApi;
   /** Undefined over a log alone: then the APIs of groups are not offered. */
   readonly groups: GroupsApi | undefined;
+  /** Undefined over a log alone: then the APIs of transactions are not offered. */
+  readonly transactions: (() => Promise<TransactionsApi>) | undefined;
   readonly clock: Clock;
   readonly metrics: Metrics;
   readonly settings: KafkaSettings;

@@ -4,6 +4,8 @@ import { readRequest, readRequestHeader, writeResponse } from "../kafka/protocol
 import { type Encodable, has, type Shape } from "../kafka/protocol/schema.ts";
 import { NO_METRICS } from "../ports/index.ts";
 import { checkPrincipal } from "./access.ts";
+import { addOffsetsToTxnHandler } from "./api/add-offsets-to-txn.ts";
+import { addPartitionsToTxnHandler } from "./api/add-partitions-to-txn.ts";
 import { alterConfigsHandler, incrementalAlterConfigsHandler } from "./api/alter-configs.ts";
 import { answerUnknownVersion, apiVersionsHandler } from "./api/api-versions.ts";
 import { consumerGroupDescribeHandler } from "./api/consumer-group-describe.ts";
@@ -19,6 +21,8 @@ import { describeGroupsHandler } from "./api/describe-groups.ts";
 import { describeLogDirsHandler } from "./api/describe-log-dirs.ts";
 import { describeProducersHandler } from "./api/describe-producers.ts";
 import { describeTopicPartitionsHandler } from "./api/describe-topic-partitions.ts";
+import { describeTransactionsHandler } from "./api/describe-transactions.ts";
+import { endTxnHandler } from "./api/end-txn.ts";
 import { fetchHandler } from "./api/fetch.ts";
 import { findCoordinatorHandler } from "./api/find-coordinator.ts";
 import { heartbeatHandler } from "./api/heartbeat.ts";
@@ -27,6 +31,7 @@ import { joinGroupHandler } from "./api/join-group.ts";
 import { leaveGroupHandler } from "./api/leave-group.ts";
 import { listGroupsHandler } from "./api/list-groups.ts";
 import { listOffsetsHandler } from "./api/list-offsets.ts";
+import { listTransactionsHandler } from "./api/list-transactions.ts";
 import { metadataHandler } from "./api/metadata.ts";
 import { offsetCommitHandler } from "./api/offset-commit.ts";
 import { offsetDeleteHandler } from "./api/offset-delete.ts";
@@ -35,6 +40,7 @@ import { offsetForLeaderEpochHandler } from "./api/offset-for-leader-epoch.ts";
 import { produceHandler } from "./api/produce.ts";
 import { saslAuthenticateHandler, saslHandshakeHandler } from "./api/sasl.ts";
 import { syncGroupHandler } from "./api/sync-group.ts";
+import { txnOffsetCommitHandler } from "./api/txn-offset-commit.ts";
 import type { Call, Handler, Surface } from "./call.ts";
 import { TopicIds } from "./topic-ids.ts";
 import type { KafkaApi, KafkaParts } from "./types.ts";
@@ -80,16 +86,31 @@ const GROUP_HANDLERS: readonly Handler[] = [
   consumerGroupDescribeHandler,
 ];
 
+/** Those that need transactions, and so groups. */
+const TRANSACTION_HANDLERS: readonly Handler[] = [
+  addPartitionsToTxnHandler,
+  addOffsetsToTxnHandler,
+  endTxnHandler,
+  txnOffsetCommitHandler,
+  describeTransactionsHandler,
+  listTransactionsHandler,
+];
+
 /** Of the secret that makes up the salts of users that are not there. */
 const PEPPER_BYTES = 32;
 
 export function createKafkaApi(parts: KafkaParts): KafkaApi {
-  const { log, groups, clock, settings, auth, metrics = NO_METRICS, onInternalError = () => {} } = parts;
-  const handlers = groups === undefined ? HANDLERS : [...HANDLERS, ...GROUP_HANDLERS];
+  const { log, groups, transactions, clock, settings, auth, metrics = NO_METRICS, onInternalError = () => {} } = parts;
+  const handlers = [
+    ...HANDLERS,
+    ...(groups === undefined ? [] : GROUP_HANDLERS),
+    ...(transactions === undefined ? [] : TRANSACTION_HANDLERS),
+  ];
   const byKey = new Map(handlers.map((handler) => [handler.api.key, { handler, labels: { api: handler.api.name } }]));
   const surface: Surface = {
     log,
     groups,
+    transactions,
     clock,
     metrics,
     settings,

@@ -3,6 +3,7 @@ import type { Principal, Tokens } from "../auth/index.ts";
 import type { GroupsApi } from "../groups/types.ts";
 import type { LogApi, TopicSpec } from "../log/types.ts";
 import type { Clock, Ids, Metrics } from "../ports/index.ts";
+import type { TransactionsApi } from "../transactions/types.ts";
 import type { SaslConversation } from "./sasl/types.ts";
 
 /** One client, for as long as it stays: a TCP connection, or one `POST /kafka`. Made by {@link openConnection}. */
@@ -71,6 +72,8 @@ export interface KafkaParts {
   readonly auth?: KafkaAuth | undefined;
   /** Without it the APIs of groups are not offered. */
   readonly groups?: GroupsApi | undefined;
+  /** Without it the APIs of transactions are not offered. Asked for with the first call. */
+  readonly transactions?: (() => Promise<TransactionsApi>) | undefined;
   readonly clock: Clock;
   readonly settings: KafkaSettings;
   readonly metrics?: Metrics;

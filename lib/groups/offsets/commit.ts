@@ -22,7 +22,7 @@ import { emptyGroup, firstEpoch, makeGroup } from "../new-group.ts";
 import type { AppliedCommit } from "../offsets-topic/mirror.ts";
 import type { GroupParts } from "../parts.ts";
 import type { CommitRequest, OffsetToCommit, PartitionAnswer } from "../types.ts";
-import { admitCommit, type CommitTicket, nextGuard, refusedBy, wrongOffset } from "./plan-commit.ts";
+import { admitCommit, admitTransactional, type CommitTicket, nextGuard, refusedBy, wrongOffset } from "./plan-commit.ts";
 import { partitionsByName } from "./topics.ts";
 
 const GIVE_UP_MS = 20_000;
@@ -89,7 +89,7 @@ export async function admitOffsets(
   checkGroupName(request.group);
   const commit = new Commit(parts, request);
   const blocks = await commit.blocks();
-  const read = (await commit.plan(blocks)) ?? (await commit.plan(blocks));
+  const read = (await commit.plan(blocks, admitTransactional)) ?? (await commit.plan(blocks, admitTransactional));
   if (read === undefined) throw new BrokerlessError("group_busy", `group "${request.group}" was deleted meanwhile`);
   const admitted = blocks.flatMap(({ wanted }) => wanted.filter(({ index }) => commit.errors[index] === undefined));
   return { admitted, answers: answersOf(request, commit) };
@@ -142,13 +142,13 @@ class Commit {
   }
 
   /** Reads and judges; undefined where the group was not there and has been made. */
-  async plan(blocks: readonly Block[]) {
+  async plan(blocks: readonly Block[], admit = admitCommit) {
     const { group, member } = this.#request;
     const { table } = this.#parts.storage;
     const keys = [stateKey(group), ...blocks.map(({ key }) => key)];
     const [stateItem, ...items] = await storageStep(`read group "${group}"`, () => table.getMany(keys));
     const state = decodeState(stateItem)?.state;
-    const ticket = admitCommit(group, state, member);
+    const ticket = admit(group, state, member);
     if (state === undefined) {
       await storageStep(`make group "${group}"`, async () =>
         makeGroup(this.#parts, group, emptyGroup(await firstEpoch(this.#parts, group), this.#parts.clock.nowMs())),

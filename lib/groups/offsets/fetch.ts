@@ -4,6 +4,7 @@ import { storageStep } from "../../log/storage-errors.ts";
 import type { Item } from "../../ports/index.ts";
 import { checkGroupName, groupPk } from "../items/group.ts";
 import { blockKey, blockOf, blockRange, entryOf, parseBlockKey, partitionsIn } from "../items/offsets.ts";
+import { PENDING_RANGE, pendingPartitions } from "../items/pending.ts";
 import { decodeState, stateKey } from "../items/state.ts";
 import type { GroupParts } from "../parts.ts";
 import type { CommittedOffset, FetchOffsetsRequest, TopicPartition } from "../types.ts";
@@ -14,14 +15,34 @@ export async function fetchOffsets(parts: GroupParts, request: FetchOffsetsReque
   checkGroupName(request.group);
   await checkMember(parts, request);
   const { topics } = request;
-  if (topics === undefined) return allOffsets(parts, request.group);
-  const named = topics.flatMap(({ topic, partitions }) => (partitions ?? []).map((partition) => ({ topic, partition })));
-  const whole = topics.filter(({ partitions }) => partitions === undefined);
+  const asked = topics ?? [];
+  const named = asked.flatMap(({ topic, partitions }) => (partitions ?? []).map((partition) => ({ topic, partition })));
+  const whole = asked.filter(({ partitions }) => partitions === undefined);
+  // Before the offsets: what ends in between is applied by then.
+  const waiting = request.requireStable === true ? await pendingOf(parts, request.group) : NOTHING_PENDING;
   const found = await Promise.all([
     named.length === 0 ? [] : namedOffsets(parts, request.group, named),
     ...whole.map(({ topic }) => offsetsOfTopic(parts, request.group, topic)),
   ]);
-  return found.flat();
+  const all = topics === undefined ? await allOffsets(parts, request.group) : found.flat();
+  return waiting.size === 0 ? all : markUnstable(parts, all, waiting);
+}
+
+const NOTHING_PENDING: ReadonlySet<string> = new Set();
+
+/** `<topicId>#<p>` of what open transactions are about to commit. */
+async function pendingOf({ storage }: GroupParts, group: string): Promise<ReadonlySet<string>> {
+  const items = await storageStep(`read offsets of group "${group}"`, () => storage.table.range(groupPk(group), PENDING_RANGE));
+  return pendingPartitions(items);
+}
+
+async function markUnstable(parts: GroupParts, all: readonly CommittedOffset[], waiting: ReadonlySet<string>) {
+  const ids = new Map((await parts.log.listTopics()).map(({ name, id }) => [name, id]));
+  return all.map((one) => {
+    if (one.error !== undefined || !waiting.has(`${ids.get(one.topic)}#${one.partition}`)) return one;
+    const message = `a transaction that commits ${one.topic}-${one.partition} is open`;
+    return { ...one, error: new BrokerlessError("unstable_offset_commit", message) };
+  });
 }
 
 async function checkMember({ storage }: GroupParts, { group, member }: FetchOffsetsRequest): Promise<void> {

@@ -12,20 +12,13 @@ import { decodePending, type Pending, type PendingOffset, pendingKey, putPending
 import { decodeState, stateKey } from "../items/state.ts";
 import { emptyGroup, firstEpoch, makeGroup } from "../new-group.ts";
 import type { GroupParts } from "../parts.ts";
-import type { CommitRequest, PartitionAnswer } from "../types.ts";
+import type { CommitRequest, PartitionAnswer, TransactionRef } from "../types.ts";
 import { type Admitted, admitOffsets } from "./commit.ts";
 import { nextGuard } from "./plan-commit.ts";
 
 const ATTEMPTS_MOST = 20;
 /** Of one storage transaction, besides the note and the check of the group. */
 const BLOCKS_AT_ONCE = 90;
-
-/** Which transaction. */
-export interface TransactionRef {
-  readonly producerId: number;
-  /** Grows with each transaction of a transactional id. */
-  readonly number: number;
-}
 
 /** Notes offsets: answered as a commit. A transaction that has ended: `invalid_txn_state`. */
 export async function noteOffsets(parts: GroupParts, request: CommitRequest, of: TransactionRef): Promise<PartitionAnswer[]> {
@@ -64,6 +57,7 @@ export async function finishOffsets(parts: GroupParts, group: string, of: Transa
       return apply(parts, group, of, key, before, noted);
     });
   }
+  if (commit) parts.mirror?.stale(group);
 }
 
 /** True when nothing is left in the note. */
@@ -86,7 +80,9 @@ async function apply(
     await table.write(note);
     return true;
   }
-  const keys = blocks.map(([first]) => blockKey(group, (first as PendingOffset).topicId, blockOf((first as PendingOffset).partition)));
+  const keys = blocks.map(([first]) =>
+    blockKey(group, (first as PendingOffset).topicId, blockOf((first as PendingOffset).partition)),
+  );
   const [stateItem, ...items] = await table.getMany([stateKey(group), ...keys]);
   const state = decodeState(stateItem)?.state;
   if (state === undefined) {
@@ -97,13 +93,19 @@ async function apply(
   if (items.some((item) => item === undefined)) {
     writes.push({ op: "check", key: stateKey(group), when: [{ path: "e", is: "=", value: state.epoch }] });
   }
-  for (const [i, block] of blocks.entries()) writes.push(entriesOf(keys[i] as ReturnType<typeof blockKey>, block, items[i], nowMs));
+  for (const [i, block] of blocks.entries())
+    writes.push(entriesOf(keys[i] as ReturnType<typeof blockKey>, block, items[i], nowMs));
   await table.atomically(writes);
   return ended;
 }
 
 /** Whoever owns the partition by now: the transaction was admitted when its offsets were noted. */
-function entriesOf(key: ReturnType<typeof blockKey>, block: readonly PendingOffset[], item: Item | undefined, nowMs: number): Write {
+function entriesOf(
+  key: ReturnType<typeof blockKey>,
+  block: readonly PendingOffset[],
+  item: Item | undefined,
+  nowMs: number,
+): Write {
   const update = writeEntries(
     key,
     block.map(({ partition, offset, leaderEpoch, committedAtMs, metadata }) => ({
@@ -124,7 +126,8 @@ async function changing<T>(parts: GroupParts, group: string, step: () => Promise
     try {
       return await step();
     } catch (error) {
-      const again = isRefusal(error) || (error instanceof StorageError && (error.kind === "contended" || error.kind === "unknown"));
+      const again =
+        isRefusal(error) || (error instanceof StorageError && (error.kind === "contended" || error.kind === "unknown"));
       if (!again || attempt >= ATTEMPTS_MOST) {
         return storageStep(`offsets of a transaction in group "${group}"`, () => Promise.reject(error));
       }

@@ -35,6 +35,15 @@ export function admitCommit(group: string, state: GroupState | undefined, member
   return state.type === "classic" ? admitClassic(group, state, member) : admitConsumer(group, state, member);
 }
 
+/**
+ * The same for a commit of a transaction: who does not say which member it is may commit for the members too (Kafka; clients
+ * from before KIP-447 do not say it).
+ */
+export function admitTransactional(group: string, state: GroupState | undefined, member: MemberRef | undefined): CommitTicket {
+  if (member !== undefined) return admitCommit(group, state, member);
+  return { epoch: state?.epoch ?? 0, refusal: "illegal_generation", owned: undefined };
+}
+
 function admitClassic(group: string, state: GroupState & { type: "classic" }, member: MemberRef): CommitTicket {
   checkClassicMember(group, state, member);
   if (state.phase === "CompletingRebalance") {

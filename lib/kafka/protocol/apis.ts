@@ -1,4 +1,6 @@
 /** The APIs of Kafka that are declared here, by their number. */
+import { addOffsetsToTxn } from "./api/add-offsets-to-txn.ts";
+import { addPartitionsToTxn } from "./api/add-partitions-to-txn.ts";
 import { alterConfigs } from "./api/alter-configs.ts";
 import { apiVersions } from "./api/api-versions.ts";
 import { consumerGroupDescribe } from "./api/consumer-group-describe.ts";
@@ -14,6 +16,8 @@ import { describeGroups } from "./api/describe-groups.ts";
 import { describeLogDirs } from "./api/describe-log-dirs.ts";
 import { describeProducers } from "./api/describe-producers.ts";
 import { describeTopicPartitions } from "./api/describe-topic-partitions.ts";
+import { describeTransactions } from "./api/describe-transactions.ts";
+import { endTxn } from "./api/end-txn.ts";
 import { fetch } from "./api/fetch.ts";
 import { findCoordinator } from "./api/find-coordinator.ts";
 import { heartbeat } from "./api/heartbeat.ts";
@@ -23,6 +27,7 @@ import { joinGroup } from "./api/join-group.ts";
 import { leaveGroup } from "./api/leave-group.ts";
 import { listGroups } from "./api/list-groups.ts";
 import { listOffsets } from "./api/list-offsets.ts";
+import { listTransactions } from "./api/list-transactions.ts";
 import { metadata } from "./api/metadata.ts";
 import { offsetCommit } from "./api/offset-commit.ts";
 import { offsetDelete } from "./api/offset-delete.ts";
@@ -32,6 +37,7 @@ import { produce } from "./api/produce.ts";
 import { saslAuthenticate } from "./api/sasl-authenticate.ts";
 import { saslHandshake } from "./api/sasl-handshake.ts";
 import { syncGroup } from "./api/sync-group.ts";
+import { txnOffsetCommit } from "./api/txn-offset-commit.ts";
 import type { Api, Shape } from "./schema.ts";
 
 export const APIS: readonly Api<Shape, Shape>[] = [
@@ -54,6 +60,10 @@ export const APIS: readonly Api<Shape, Shape>[] = [
   deleteTopics,
   deleteRecords,
   initProducerId,
+  addPartitionsToTxn,
+  addOffsetsToTxn,
+  endTxn,
+  txnOffsetCommit,
   offsetForLeaderEpoch,
   describeConfigs,
   alterConfigs,
@@ -65,6 +75,8 @@ export const APIS: readonly Api<Shape, Shape>[] = [
   offsetDelete,
   describeCluster,
   describeProducers,
+  describeTransactions,
+  listTransactions,
   consumerGroupHeartbeat,
   consumerGroupDescribe,
   describeTopicPartitions,

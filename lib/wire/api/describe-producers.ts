@@ -16,7 +16,11 @@ export const describeProducersHandler: Handler = handlerOf(describeProducers, as
             return {
               partitionIndex,
               ...NO_ERROR,
-              activeProducers: producers.map((producer) => ({ ...producer, coordinatorEpoch: -1 })),
+              activeProducers: producers.map(({ transactionStartOffset, ...producer }) => ({
+                ...producer,
+                coordinatorEpoch: -1,
+                currentTxnStartOffset: transactionStartOffset ?? -1,
+              })),
             };
           } catch (error) {
             return { partitionIndex, ...errorFields(call.surface.judge(error, "DescribeProducers")), activeProducers: [] };

@@ -96,6 +96,7 @@ async function read(asked: readonly Asked[], request: Request, call: Call): Prom
       partitions,
       maxBytes: Math.min(request.maxBytes, responseBytes),
       minBytes: request.minBytes,
+      isolation: request.isolationLevel === READ_COMMITTED ? "read_committed" : "read_uncommitted",
       maxWaitMs: mayWait ? Math.min(request.maxWaitMs, waitMs) : 0,
       signal,
     });
@@ -114,14 +115,14 @@ async function read(asked: readonly Asked[], request: Request, call: Call): Prom
 }
 
 function recordsAnswer(partitionIndex: number, result: ReadResult, isCommitted: boolean): PartitionAnswer {
-  const { logStartOffset, logEndOffset, batches } = result;
+  const { logStartOffset, logEndOffset, lastStableOffset, aborted, batches } = result;
   return {
     partitionIndex,
     errorCode: 0,
     highWatermark: logEndOffset,
-    lastStableOffset: logEndOffset,
+    lastStableOffset,
     logStartOffset,
-    abortedTransactions: isCommitted ? [] : null,
+    abortedTransactions: isCommitted ? aborted.map(({ producerId, firstOffset }) => ({ producerId, firstOffset })) : null,
     records: batches,
   };
 }

@@ -1,19 +1,34 @@
-/** InitProducerId (KIP-98): a producer id for an idempotent producer. */
+/** InitProducerId (KIP-98, KIP-360): a producer id, for an idempotent producer or for a transactional id. */
 import { initProducerId } from "../../kafka/protocol/api/init-producer-id.ts";
 import { mayAny } from "../access.ts";
 import { type Handler, handlerOf } from "../call.ts";
 import { type ErrorFields, kafkaCodeOf, kafkaError } from "../errors.ts";
+import { transactionCodeOf, transactionsFor } from "../transactions.ts";
 
-export const initProducerIdHandler: Handler = handlerOf(initProducerId, async ({ transactionalId }, call) => {
+/** PRODUCER_FENCED is known from here on. */
+const FENCED_FROM = 4;
+
+export const initProducerIdHandler: Handler = handlerOf(initProducerId, async (request, call) => {
+  const { transactionalId, transactionTimeoutMs, producerId, producerEpoch } = request;
   const { surface } = call;
-  if (!mayAny(call, { resource: "topic", operation: "write" })) return refused(kafkaError("CLUSTER_AUTHORIZATION_FAILED"));
+  if (!mayAny(call, { resource: "topic", operation: "write" })) {
+    return refused(
+      kafkaError(transactionalId === null ? "CLUSTER_AUTHORIZATION_FAILED" : "TRANSACTIONAL_ID_AUTHORIZATION_FAILED"),
+    );
+  }
   if (transactionalId === "") return refused(kafkaError("INVALID_REQUEST"));
-  // Not retriable, and it says what is the matter: there are no transactions.
-  if (transactionalId !== null) return refused(kafkaError("UNSUPPORTED_VERSION"));
+  if (transactionalId !== null && surface.transactions === undefined) return refused(kafkaError("UNSUPPORTED_VERSION"));
   try {
-    return { errorCode: 0, ...(await surface.log.allocateProducerId()) };
+    if (transactionalId === null) return { errorCode: 0, ...(await surface.log.allocateProducerId()) };
+    const expected = producerId >= 0 ? { producerId, epoch: producerEpoch } : undefined;
+    const given = await (await transactionsFor(call)).initProducer(transactionalId, transactionTimeoutMs, expected);
+    return { errorCode: 0, producerId: given.producerId, producerEpoch: given.epoch };
   } catch (error) {
-    return refused({ errorCode: kafkaCodeOf(surface.judge(error, "InitProducerId")) });
+    const errorCode =
+      transactionalId === null
+        ? kafkaCodeOf(surface.judge(error, "InitProducerId"))
+        : transactionCodeOf(call, error, "InitProducerId", FENCED_FROM);
+    return refused({ errorCode });
   }
 });
 

@@ -1,7 +1,7 @@
 /** ListOffsets: where a partition begins and ends, and offsets by time. */
 import { listOffsets } from "../../kafka/protocol/api/list-offsets.ts";
 import type { Decoded, Encodable } from "../../kafka/protocol/schema.ts";
-import type { PartitionInfo } from "../../log/types.ts";
+import type { Isolation, PartitionInfo } from "../../log/types.ts";
 import { may } from "../access.ts";
 import { LEADER_EPOCH } from "../broker.ts";
 import { type Call, type Handler, handlerOf, type Surface } from "../call.ts";
@@ -18,17 +18,19 @@ const MAX_TIMESTAMP = -3;
 const EARLIEST_LOCAL = -4;
 const LATEST_TIERED = -5;
 
-export const listOffsetsHandler: Handler = handlerOf(listOffsets, async ({ topics }, call) => ({
+const READ_COMMITTED = 1;
+
+export const listOffsetsHandler: Handler = handlerOf(listOffsets, async ({ topics, isolationLevel }, call) => ({
   topics: await Promise.all(
     topics.map(async ({ name, partitions }) => ({
       name,
-      partitions: await answerTopic(call, name, partitions),
+      partitions: await answerTopic(call, name, partitions, isolationLevel === READ_COMMITTED),
     })),
   ),
 }));
 
 /** The ends of all partitions in one trip; where one of them is wrong, each by itself. */
-async function answerTopic(call: Call, topic: string, partitions: readonly Asked[]): Promise<Answer[]> {
+async function answerTopic(call: Call, topic: string, partitions: readonly Asked[], committed: boolean): Promise<Answer[]> {
   const { surface, version } = call;
   const { log } = surface;
   if (!may(call, "describe", topic)) {
@@ -40,18 +42,35 @@ async function answerTopic(call: Call, topic: string, partitions: readonly Asked
     const known = infos?.[indexes.indexOf(partition)];
     return known ?? ((await log.partitions(topic, [partition]))[0] as PartitionInfo);
   };
-  return Promise.all(partitions.map((asked) => answerOne(surface, topic, asked, version, ends)));
+  // Who reads what is committed is told of the last stable offset as the end.
+  const shown = async (partition: number): Promise<PartitionInfo> => {
+    const info = await ends(partition);
+    return committed ? { ...info, logEndOffset: info.lastStableOffset } : info;
+  };
+  const isolation = committed ? "read_committed" : "read_uncommitted";
+  return Promise.all(partitions.map((asked) => answerOne(surface, topic, asked, { version, isolation }, shown)));
 }
 
 type Ends = (partition: number) => Promise<PartitionInfo>;
 
-async function answerOne(surface: Surface, topic: string, asked: Asked, version: number, ends: Ends): Promise<Answer> {
+interface How {
+  readonly version: number;
+  readonly isolation: Isolation;
+}
+
+async function answerOne(
+  surface: Surface,
+  topic: string,
+  asked: Asked,
+  { version, isolation }: How,
+  ends: Ends,
+): Promise<Answer> {
   const { partitionIndex, timestamp } = asked;
   if (asked.currentLeaderEpoch > LEADER_EPOCH) return refused(partitionIndex, kafkaError("UNKNOWN_LEADER_EPOCH"));
   if (timestamp < LATEST_TIERED) return refused(partitionIndex, kafkaError("UNSUPPORTED_VERSION"));
   try {
     if (version === 0) return { partitionIndex, errorCode: 0, oldStyleOffsets: await offsetsBefore(surface, topic, asked, ends) };
-    return await offsetAt(surface, topic, partitionIndex, timestamp, ends);
+    return await offsetAt(surface, topic, asked, isolation, ends);
   } catch (error) {
     return refused(partitionIndex, { errorCode: kafkaCodeOf(surface.judge(error, "ListOffsets")) });
   }
@@ -61,7 +80,8 @@ function refused(partitionIndex: number, { errorCode }: Pick<ErrorFields, "error
   return { partitionIndex, errorCode };
 }
 
-async function offsetAt({ log }: Surface, topic: string, partition: number, timestamp: number, ends: Ends): Promise<Answer> {
+async function offsetAt({ log }: Surface, topic: string, asked: Asked, isolation: Isolation, ends: Ends): Promise<Answer> {
+  const { partitionIndex: partition, timestamp } = asked;
   const at = (offset: number, timestampMs = -1): Answer => ({
     partitionIndex: partition,
     errorCode: 0,
@@ -80,7 +100,7 @@ async function offsetAt({ log }: Surface, topic: string, partition: number, time
       return at(-1);
     default: {
       const spec = timestamp === MAX_TIMESTAMP ? ({ at: "max_timestamp" } as const) : { timestampMs: timestamp };
-      const found = await log.listOffset(topic, partition, spec);
+      const found = await log.listOffset(topic, partition, spec, isolation);
       return at(found.offset, found.timestampMs);
     }
   }

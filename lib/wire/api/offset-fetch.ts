@@ -1,5 +1,5 @@
 /** OffsetFetch: what groups have committed. */
-import type { CommittedOffset } from "../../groups/types.ts";
+import type { CommittedOffset, FetchOffsetsRequest } from "../../groups/types.ts";
 import { offsetFetch } from "../../kafka/protocol/api/offset-fetch.ts";
 import type { Decoded } from "../../kafka/protocol/schema.ts";
 import { may } from "../access.ts";
@@ -16,9 +16,10 @@ const NO_TOPIC_ID = "AAAAAAAAAAAAAAAAAAAAAA";
 
 export const offsetFetchHandler: Handler = handlerOf(offsetFetch, async (request, call) => {
   if (call.version >= GROUPS_FROM)
-    return { topics: [], groups: await Promise.all(request.groups.map((one) => fetchGroup(one, call))) };
+    return { topics: [], groups: await Promise.all(request.groups.map((one) => fetchGroup(one, request.requireStable, call))) };
   const topics = request.topics?.map((one) => ({ ...one, topicId: NO_TOPIC_ID })) ?? null;
-  const answer = await fetchGroup({ groupId: request.groupId, memberId: null, memberEpoch: -1, topics }, call);
+  const asked = { groupId: request.groupId, memberId: null, memberEpoch: -1, topics };
+  const answer = await fetchGroup(asked, request.requireStable, call);
   if (answer.errorCode === 0 || call.version >= 2) return { ...answer, groups: [] };
   // Version 1 has errors of partitions alone.
   const refused = (topics ?? []).map(({ name, partitionIndexes }) => ({
@@ -30,20 +31,25 @@ export const offsetFetchHandler: Handler = handlerOf(offsetFetch, async (request
 
 const NONE = { committedOffset: -1, committedLeaderEpoch: -1, metadata: "", errorCode: 0 };
 
-async function fetchGroup({ groupId, memberId, memberEpoch, topics }: Request["groups"][number], call: Call) {
+async function fetchGroup(
+  { groupId, memberId, memberEpoch, topics }: Request["groups"][number],
+  requireStable: boolean,
+  call: Call,
+) {
   try {
     const member = memberId === null || memberEpoch < 0 ? undefined : { memberId, epoch: memberEpoch };
-    const answered = topics === null ? await fetchAll(groupId, member, call) : await fetchNamed(groupId, member, topics, call);
+    const asked = { group: groupId, member, requireStable };
+    const answered = topics === null ? await fetchAll(asked, call) : await fetchNamed(asked, topics, call);
     return { groupId, topics: answered, errorCode: 0 };
   } catch (error) {
     return { groupId, topics: [], errorCode: groupCodeOf(call, error, "OffsetFetch") };
   }
 }
 
-type Member = { readonly memberId: string; readonly epoch: number } | undefined;
+type Asks = Omit<FetchOffsetsRequest, "topics">;
 
-async function fetchAll(group: string, member: Member, call: Call) {
-  const offsets = (await groupsFor(call, "describe", group).fetchOffsets({ group, member })).filter(({ topic }) =>
+async function fetchAll(asked: Asks, call: Call) {
+  const offsets = (await groupsFor(call, "describe", asked.group).fetchOffsets(asked)).filter(({ topic }) =>
     may(call, "describe", topic),
   );
   return Promise.all(
@@ -55,7 +61,7 @@ async function fetchAll(group: string, member: Member, call: Call) {
   );
 }
 
-async function fetchNamed(group: string, member: Member, topics: readonly Asked[], call: Call) {
+async function fetchNamed(asks: Asks, topics: readonly Asked[], call: Call) {
   const found = await Promise.all(
     topics.map(({ name, topicId }) => topicFor(call, call.version >= BY_ID_FROM, name, topicId, "describe")),
   );
@@ -63,7 +69,7 @@ async function fetchNamed(group: string, member: Member, topics: readonly Asked[
     const one = found[i];
     return one === undefined || "error" in one ? [] : [{ topic: one.found.topic, partitions: [...new Set(partitionIndexes)] }];
   });
-  const offsets = await groupsFor(call, "describe", group).fetchOffsets({ group, member, topics: asked });
+  const offsets = await groupsFor(call, "describe", asks.group).fetchOffsets({ ...asks, topics: asked });
   const byName = new Map(offsets.map((one) => [`${one.topic}/${one.partition}`, one]));
   return topics.map(({ name, topicId, partitionIndexes }, i) => {
     const one = found[i];

@@ -3,6 +3,8 @@
  *
  * Q1  Records of one connection and partition are appended in the order of their requests, though several requests may
  *     be under way: a request begins its appends, all at once, when the one before it has begun its own.
+ * Q3  Batches of a transaction are appended only while it is open: its guards are read first, then it is looked at, then they
+ *     are appended; again where it ended meanwhile (decision 005, T3).
  * Q2  With acks=0 there is no answer, but the request is not over before its records are durable or refused: so memory
  *     stays bounded. Where it failed the connection is closed, as Kafka does, so that the producer notices.
  */
@@ -14,6 +16,7 @@ import { may, topicForbidden } from "../access.ts";
 import { type Call, type Handler, handlerOf, type Surface } from "../call.ts";
 import { type ErrorFields, kafkaError } from "../errors.ts";
 import { type NamedOrNot, partitionError, topicNameOf } from "../topic-names.ts";
+import { TransactionGuards } from "../transactional-append.ts";
 
 type Request = Decoded<typeof produce.request>;
 type TopicData = Request["topicData"][number];
@@ -24,8 +27,9 @@ type Outcome = AppendResult | Refusal;
 const BY_ID_FROM = 13;
 
 export const produceHandler: Handler = handlerOf(produce, async (request, call) => {
-  const { acks, topicData } = request;
-  const outcomes = acks >= -1 && acks <= 1 ? await append(topicData, call) : topicData.map(refuse(INVALID_ACKS));
+  const { acks, topicData, transactionalId } = request;
+  const wrong = acks < -1 || acks > 1 ? INVALID_ACKS : transactionalId === "" ? INVALID_ID : undefined;
+  const outcomes = wrong === undefined ? await append(topicData, transactionalId, call) : topicData.map(refuse(wrong));
   if (acks === 0) {
     const failed = outcomes.flat().find((outcome) => "errorCode" in outcome);
     if (failed !== undefined)
@@ -42,6 +46,7 @@ export const produceHandler: Handler = handlerOf(produce, async (request, call) 
 });
 
 const INVALID_ACKS = refusal(kafkaError("INVALID_REQUIRED_ACKS", "acks takes -1, 0 or 1"));
+const INVALID_ID = refusal(kafkaError("INVALID_REQUEST", "a transactional id is not empty"));
 const NO_RECORDS = refusal(kafkaError("INVALID_RECORD", "there is no record batch for this partition"));
 
 function refusal(error: ErrorFields): Refusal {
@@ -52,7 +57,7 @@ function refuse(error: Refusal): (data: TopicData) => Refusal[] {
   return ({ partitionData }) => partitionData.map(() => error);
 }
 
-async function append(topicData: readonly TopicData[], call: Call): Promise<Outcome[][]> {
+async function append(topicData: readonly TopicData[], transactionalId: string | null, call: Call): Promise<Outcome[][]> {
   const { connection } = call;
   const before = connection.appendsBegun;
   const begun = Promise.withResolvers<void>();
@@ -61,7 +66,9 @@ async function append(topicData: readonly TopicData[], call: Call): Promise<Outc
   try {
     const names = await Promise.all(topicData.map((data) => nameOf(data, call)));
     await before;
-    appends = topicData.map((data, t) => appendTopic(data, names[t] as NamedOrNot, call));
+    const guards = transactionalId === null ? undefined : new TransactionGuards(transactionalId, call);
+    await guards?.read(topicData, names);
+    appends = topicData.map((data, t) => appendTopic(data, names[t] as NamedOrNot, guards, call));
   } finally {
     begun.resolve();
   }
@@ -84,13 +91,19 @@ async function nameOf({ name, topicId }: TopicData, call: Call): Promise<NamedOr
   }
 }
 
-function appendTopic(data: TopicData, named: NamedOrNot, { surface, version }: Call): Promise<Outcome[]> {
+function appendTopic(
+  data: TopicData,
+  named: NamedOrNot,
+  guards: TransactionGuards | undefined,
+  { surface, version }: Call,
+): Promise<Outcome[]> {
   if ("error" in named) return Promise.resolve(refuse(refusal(named.error))(data));
   return Promise.all(
     data.partitionData.map(async ({ index, records }): Promise<Outcome> => {
       if (records === null || records.byteLength === 0) return NO_RECORDS;
       try {
-        return await surface.log.append({ ...named.found, partition: index, batches: records });
+        const request = { ...named.found, partition: index, batches: records };
+        return await (guards === undefined ? surface.log.append(request) : guards.append(request));
       } catch (error) {
         return errorOf(surface, version >= BY_ID_FROM, error);
       }

@@ -3,7 +3,7 @@ import { beforeEach, describe, expect, test } from "vitest";
 import { nodeCodecs } from "../../../lib/kafka/codecs/node.ts";
 import { batchHeaders, decodeBatch } from "../../../lib/kafka/index.ts";
 import { decodeHead, headKey } from "../../../lib/log/items/head.ts";
-import { abortedAmong } from "../../../lib/log/transactions/aborted.ts";
+import { abortedAmong } from "../../../lib/log/markers/aborted.ts";
 import type { Isolation, LogApi } from "../../../lib/log/types.ts";
 import { type Storage, StorageError, type Table } from "../../../lib/ports/index.ts";
 import { memoryStorage } from "../../../lib/storage/memory/index.ts";

@@ -23,9 +23,9 @@ import { type Clean, cleanKey, decodeClean, putClean } from "../../items/clean.t
 import { decodeHead, type Head, headKey, lastStableOffset, partitionKey } from "../../items/head.ts";
 import { decodeSegment, type Segment, segmentObject, segmentRange } from "../../items/segment.ts";
 import { positionsAround } from "../../items/segment-index.ts";
+import { abortedAmong } from "../../markers/aborted.ts";
 import { readAborted } from "../../read/aborted.ts";
 import { isRefusal } from "../../storage-errors.ts";
-import { abortedAmong } from "../../transactions/aborted.ts";
 import type { Topic } from "../../types.ts";
 import { type JobParts, type JobReport, type JobRun, mayGoOn } from "../job.ts";
 import { cleanGroup } from "./clean.ts";
