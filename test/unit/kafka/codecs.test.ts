@@ -233,7 +233,7 @@ test("only codecs/node.ts imports anything of Node: the rest runs in a browser",
   };
   follow(join(root, "index.ts"));
   follow(join(root, "codecs/portable.ts"));
-  for (const file of ["apis.ts", "messages.ts"]) follow(join(root, "protocol", file));
+  for (const file of ["apis.ts", "consumer-offsets.ts", "messages.ts"]) follow(join(root, "protocol", file));
   expect([...imported]).toEqual(["snappyjs"]);
   const all = readdirSync(root, { recursive: true, encoding: "utf8" }).filter(
     (file) => file.endsWith(".ts") && !file.endsWith(".d.ts"),

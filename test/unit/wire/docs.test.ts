@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { expect, it } from "vitest";
-import { createGroups } from "../../../lib/groups/groups.ts";
 import { apiVersions } from "../../../lib/kafka/protocol/api/api-versions.ts";
+import { createTransactions } from "../../../lib/transactions/transactions.ts";
 import { groupsOverMemory } from "../groups/support.ts";
 import { wireOverMemory } from "./support.ts";
 
@@ -12,8 +12,9 @@ it("docs/kafka.md has every API in the versions that are served, and no other", 
     minVersion: Number(first),
     maxVersion: Number(last ?? first),
   }));
-  const { log, parts } = groupsOverMemory();
-  const { ask } = wireOverMemory({}, { log, groups: createGroups(parts) });
+  const { log, parts, groups } = groupsOverMemory();
+  const transactions = createTransactions({ ...parts, groups });
+  const { ask } = wireOverMemory({}, { log, groups, transactions: async () => transactions });
   const { apiKeys } = await ask(apiVersions, 3, { clientSoftwareName: "docs", clientSoftwareVersion: "1" });
   const served = apiKeys.map(({ apiKey, minVersion, maxVersion }) => ({ apiKey, minVersion, maxVersion }));
   expect(documented).toEqual(served.toSorted((a, b) => a.apiKey - b.apiKey));
