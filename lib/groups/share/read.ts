@@ -1,7 +1,7 @@
 /** Records of a partition for a share group: those of some offsets, and the next ones from an offset on. */
 import { BrokerlessError } from "../../base/errors.ts";
 import { type BatchHeader, batchHeaders, type Codecs, crcMatches, forEachRecord, type RecordView } from "../../kafka/index.ts";
-import { abortedAmong } from "../../log/transactions/aborted.ts";
+import { abortedAmong } from "../../log/markers/aborted.ts";
 import type { Isolation, LogApi, ReadResult, Topic } from "../../log/types.ts";
 import { deliverAtMs } from "./delay.ts";
 
