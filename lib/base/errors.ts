@@ -56,6 +56,10 @@ export type ErrorCode =
   | "invalid_record_state" // a record of a share group is not held by who acknowledges it
   | "share_session_not_found" // open a share session first, with epoch 0
   | "invalid_share_session_epoch" // open the share session anew
+  | "invalid_consumer_config" // of a REST consumer: which, and what it takes, is in the message
+  | "consumer_exists" // a REST consumer of this name is in the group
+  | "consumer_illegal_state" // subscribed and assigned at once, or two calls at once
+  | "format_mismatch" // a REST consumer is asked for another format than its own
   | "invalid_txn_state" // the transaction is not open, or not this one
   | "producer_fenced" // a newer producer has the transactional id
   | "invalid_producer_id_mapping" // the transactional id has another producer id

@@ -38,6 +38,8 @@ export function operationsOf(options: OperationsOptions): Operations {
   const { limits, version, withMetrics, withKafka, withGroups, withLag, withTokens, upkeep } = options;
   const later: Family[] = [
     { under: "/topics/", load: async () => (await import("./events.ts")).eventOperations() },
+    { under: "/topics", load: async () => (await import("./rest-v2.ts")).topicV2Operations(limits) },
+    { under: "/brokers", load: async () => (await import("./rest-v2.ts")).brokerV2Operations() },
     { under: "/v1/topics/", load: async () => (await import("./partitions.ts")).partitionOperations() },
     { under: "/v1/topics/", load: async () => (await import("./upkeep.ts")).verifyOperations() },
     { under: "/v3/clusters", load: async () => (await import("./cluster.ts")).clusterOperations() },
@@ -48,6 +50,7 @@ export function operationsOf(options: OperationsOptions): Operations {
     later.push(
       { under: "/v1/groups", load: async () => (await import("./groups.ts")).groupOperations(limits) },
       { under: "/v1/groups/", load: async () => (await import("./group-configs.ts")).groupConfigOperations() },
+      { under: "/v3/clusters/", load: async () => (await import("./consumer-groups.ts")).consumerGroupOperations() },
     );
   if (withLag)
     later.push(

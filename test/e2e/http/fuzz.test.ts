@@ -23,7 +23,7 @@ afterAll(() => server.close());
 /** Tokens that requests revoke. */
 const tokenIds: string[] = [];
 
-/** Groups without members, with something committed; some requests join them, some delete them. */
+/** Groups without members, with something committed, and one with a member; some requests join them, some delete them. */
 let groups: string[] = [];
 let made = 0;
 
@@ -35,6 +35,18 @@ async function restore(): Promise<void> {
   groups = Array.from({ length: 5 }, () => `group-${made++}`);
   const offsets = [{ topic: "t", partition: 0, offset: 0 }];
   for (const group of groups) await ask(`${server.url}/v1/groups/${group}/offsets`, jsonInit({ offsets }));
+  const joined = `group-${made++}`;
+  const client = { clientId: "fuzz", clientHost: "" };
+  await server.groups.consumerHeartbeat({
+    group: joined,
+    memberId: "member",
+    epoch: 0,
+    rebalanceTimeoutMs: 60_000,
+    topics: ["t"],
+    owned: [],
+    client,
+  });
+  groups.push(joined);
 }
 
 type Schema = Answer;
@@ -175,6 +187,7 @@ const PATH_WORDS: Readonly<Record<string, readonly string[]>> = {
   partition: ["0", "1", "0", "2"],
   partition_id: ["0", "1"],
   offset: ["0", "1", "2"],
+  consumer: ["member"],
   name: ["retention.ms", "max.message.bytes", "cleanup.policy"],
 };
 

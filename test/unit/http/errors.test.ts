@@ -1,15 +1,30 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
-import { BrokerlessError } from "../../../lib/base/errors.ts";
+import { BrokerlessError, type ErrorCode } from "../../../lib/base/errors.ts";
 import { asBrokerlessError, errorReply, HTTP_ERRORS } from "../../../lib/http/errors.ts";
+import { KAFKA_ERRORS } from "../../../lib/kafka/index.ts";
+import { kafkaCodeOf } from "../../../lib/wire/errors.ts";
 
 describe("errors over HTTP", () => {
   test("docs/errors.md lists every one as the code has it", () => {
     const text = readFileSync(new URL("../../../docs/errors.md", import.meta.url), "utf8");
-    const rows = [...text.matchAll(/^\| `(\w+)` \| (\d{3}) \| (\d+) \| (.+) \|$/gm)].map(
+    const rows = [...text.matchAll(/^\| `(\w+)` \| (\d{3}) \| (\d+) \| -?\d+ \w+ \| (.+) \|$/gm)].map(
       ([, code, status, errorCode, advice]) => [code, { status: Number(status), errorCode: Number(errorCode), advice }],
     );
     expect(Object.fromEntries(rows)).toEqual(HTTP_ERRORS);
+  });
+
+  test("docs/errors.md names for every one the error of the Kafka protocol", () => {
+    const text = readFileSync(new URL("../../../docs/errors.md", import.meta.url), "utf8");
+    const rows = [...text.matchAll(/^\| `(\w+)` \| \d{3} \| \d+ \| (-?\d+) (\w+) \|/gm)].map(([, code, number, name]) => [
+      code,
+      `${number} ${name}`,
+    ]);
+    const inCode = (Object.keys(HTTP_ERRORS) as ErrorCode[]).map((code) => {
+      const number = kafkaCodeOf(new BrokerlessError(code, "x"));
+      return [code, `${number} ${Object.values(KAFKA_ERRORS).find((one) => one.code === number)?.name}`];
+    });
+    expect(Object.fromEntries(rows)).toEqual(Object.fromEntries(inCode));
   });
 
   test("Confluent's codes stand with the statuses they are made of", () => {
