@@ -23,7 +23,7 @@ export const VERSIONS = {
 export type Installed<T> = ({ readonly missing?: undefined } & T) | { readonly missing: string };
 
 /** A folder that is whole or not there at all. */
-async function once(name: string, fill: (folder: string) => Promise<void>): Promise<string> {
+export async function once(name: string, fill: (folder: string) => Promise<void>): Promise<string> {
   const folder = join(CACHE, "clients", name);
   await installOnce(folder, join(folder, ".whole"), async (into) => {
     await mkdir(into, { recursive: true });
@@ -33,7 +33,7 @@ async function once(name: string, fill: (folder: string) => Promise<void>): Prom
   return folder;
 }
 
-function has(command: string, ...args: string[]): boolean {
+export function has(command: string, ...args: string[]): boolean {
   return spawnSync(command, args).status === 0;
 }
 

@@ -11,9 +11,9 @@ import { nodeCodecs } from "../../../lib/kafka/codecs/node.ts";
 import { encodeBatch, type RecordInput } from "../../../lib/kafka/index.ts";
 import { createLag } from "../../../lib/lag/lag.ts";
 import { reportLag } from "../../../lib/lag/reporter.ts";
-import { LAG_SETTINGS } from "../../../lib/lag/settings.ts";
+import { LAG_SETTINGS, type LagSettings } from "../../../lib/lag/settings.ts";
 import { createLog, type LogApi } from "../../../lib/log/index.ts";
-import type { Clock } from "../../../lib/ports/index.ts";
+import type { Clock, Storage } from "../../../lib/ports/index.ts";
 import { listen, stopListening } from "../../../lib/server/listen.ts";
 import { ProcessMetrics } from "../../../lib/server/metrics.ts";
 import { localDoorbell } from "../../../lib/storage/local/doorbell.ts";
@@ -50,6 +50,9 @@ export interface TestServerOptions {
   readonly auth?: "token";
   readonly clock?: Clock;
   readonly outlivesAnswer?: boolean;
+  /** Of another process, which closes it. */
+  readonly storage?: Storage;
+  readonly lagSettings?: LagSettings;
   readonly kafka?: KafkaFrames;
   /** Stands before the log. */
   readonly wrap?: (log: LogApi) => LogApi;
@@ -60,7 +63,7 @@ export async function startTestServer(options: TestServerOptions = {}): Promise<
   const clock = options.clock ?? systemClock;
   const ids = systemIds(clock);
   const metrics = new ProcessMetrics();
-  const storage = memoryStorage({ clock });
+  const storage = options.storage ?? memoryStorage({ clock });
   const doorbell = localDoorbell(clock);
   const tokens = new Tokens({ table: storage.table, clock, ids });
   const real = createLog({ storage, clock, ids, metrics, codecs: nodeCodecs, doorbell });
@@ -68,7 +71,7 @@ export async function startTestServer(options: TestServerOptions = {}): Promise<
   const internalErrors: unknown[] = [];
   const stopping = new AbortController();
   const groups = createGroups({ storage, log, clock, ids, doorbell }, { initialDelayMs: 0 });
-  const lagParts = { storage, log, clock, ids, codecs: nodeCodecs, settings: LAG_SETTINGS };
+  const lagParts = { storage, log, clock, ids, codecs: nodeCodecs, settings: options.lagSettings ?? LAG_SETTINGS };
   const lag = createLag({ ...lagParts, groups });
   const app = createHttpApp({
     log,
@@ -115,7 +118,7 @@ export async function startTestServer(options: TestServerOptions = {}): Promise<
       stopping.abort();
       await stopListening(server, 1000);
       await log.close();
-      await storage.close();
+      if (options.storage === undefined) await storage.close();
     },
   };
 }
