@@ -25,8 +25,11 @@ const INLINE_MOST_BYTES = 4095;
 const OBJECT = 1;
 const LIST_PAGE_KEYS = 1000;
 
-export function countingStorage(clock: Clock): CountingStorage {
-  const inner = memoryStorage({ clock, inlineMostBytes: INLINE_MOST_BYTES, maxConcurrentCommits: 4 });
+/** `inner`: what keeps it. Default: memory, which puts blobs where AWS would. */
+export function countingStorage(
+  clock: Clock,
+  inner: Storage = memoryStorage({ clock, inlineMostBytes: INLINE_MOST_BYTES, maxConcurrentCommits: 4 }),
+): CountingStorage {
   let counts = none();
   return {
     ...inner,
