@@ -14,7 +14,11 @@ export class OwnServer {
   #url = "";
   #process: ChildProcess | undefined;
 
-  constructor() {
+  readonly #flags: readonly string[];
+
+  /** `flags`: of `brokerless serve`, besides. */
+  constructor(flags: readonly string[] = []) {
+    this.#flags = flags;
     this.folder = mkdtempSync(join(tmpdir(), "brokerless-demo-"));
   }
 
@@ -27,7 +31,7 @@ export class OwnServer {
     const address = this.#url === "" ? "127.0.0.1:0" : new URL(this.#url).host;
     const child = spawn(
       process.execPath,
-      [PROGRAM, "serve", "--http", address, "--kafka", "off", "--data", join(this.folder, "data"), "--json"],
+      [PROGRAM, "serve", "--http", address, "--kafka", "off", "--data", join(this.folder, "data"), "--json", ...this.#flags],
       {
         stdio: ["ignore", "pipe", "pipe"],
         // Ctrl-C is for the demo, which then stops its server.

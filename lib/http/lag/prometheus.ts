@@ -13,11 +13,11 @@ export function lagText(cluster: string, groups: readonly GroupLag[]): string {
     const of = series.get(name) ?? new Map<string, number>();
     series.set(name, of.set(labelText(labels), value));
   };
-  for (const { group, status, totalLag, maxLag, maxTime, partitions } of groups) {
+  for (const { group, status: groupStatus, totalLag, maxLag, maxTime, partitions } of groups) {
     const burrow = { cluster, consumer_group: group };
     const exporter = { cluster_name: cluster, group };
     gauge("burrow_kafka_consumer_lag_total", totalLag, burrow);
-    gauge("burrow_kafka_consumer_status", STATUSES.indexOf(status), burrow);
+    gauge("burrow_kafka_consumer_status", STATUSES.indexOf(groupStatus), burrow);
     gauge("kafka_consumergroup_group_max_lag", maxLag?.currentLag ?? 0, exporter);
     gauge("kafka_consumergroup_group_max_lag_seconds", maxTime.seconds, exporter);
     gauge("kafka_consumergroup_group_sum_lag", totalLag, exporter);
@@ -25,7 +25,8 @@ export function lagText(cluster: string, groups: readonly GroupLag[]): string {
       const sum = of.reduce((total, { currentLag }) => total + currentLag, 0);
       gauge("kafka_consumergroup_group_topic_sum_lag", sum, { ...exporter, topic });
     }
-    for (const { topic, partition, offset, currentLag, time, logStartOffset, logEndOffset, lostRecords, owner } of partitions) {
+    for (const one of partitions) {
+      const { topic, partition, offset, currentLag, time, status, logStartOffset, logEndOffset, lostRecords, owner } = one;
       const where = { topic, partition };
       const member = {
         member_host: owner?.clientHost ?? "",
@@ -39,6 +40,7 @@ export function lagText(cluster: string, groups: readonly GroupLag[]): string {
       gauge("kafka_consumergroup_group_lag", currentLag, consumer);
       gauge("kafka_consumergroup_group_lag_seconds", time.seconds, consumer);
       gauge("brokerless_consumer_lost_records", lostRecords, { group, ...where });
+      gauge("brokerless_consumer_status", STATUSES.indexOf(status), { group, ...where });
       if (logEndOffset < 0) continue;
       gauge("burrow_kafka_topic_partition_offset", logEndOffset, { cluster, ...where });
       gauge("kafka_partition_latest_offset", logEndOffset, { cluster_name: cluster, ...where });
