@@ -4,7 +4,7 @@ import type { IGrantable } from "aws-cdk-lib/aws-iam";
 import { type FunctionUrl, FunctionUrlAuthType, HttpMethod, InvokeMode } from "aws-cdk-lib/aws-lambda";
 import { RetentionDays } from "aws-cdk-lib/aws-logs";
 import { Construct } from "constructs";
-import { LogFunction } from "./functions.ts";
+import { LogFunction, type LogFunctionProps } from "./functions.ts";
 import { type Gateway, httpGateway, restGateway } from "./gateway.ts";
 import { Monitoring, type ScheduledJob } from "./monitoring.ts";
 import { addNotifiers } from "./notifiers.ts";
@@ -25,9 +25,15 @@ const JOBS = [
   },
   { id: "Retain", every: Duration.minutes(5), timeout: Duration.minutes(2), description: "Gives up what retention says" },
   { id: "Sweep", every: Duration.minutes(15), timeout: Duration.minutes(14), description: "Deletes what nothing refers to" },
+  {
+    id: "Expire",
+    every: Duration.minutes(15),
+    timeout: Duration.minutes(5),
+    description: "Gives up committed offsets of groups that are gone",
+  },
   { id: "Lag", every: Duration.minutes(1), timeout: Duration.minutes(1), description: "Looks at the lag of consumer groups" },
 ] as const;
-const KINDS: Readonly<Record<string, "sweeper" | "lag">> = { Sweep: "sweeper", Lag: "lag" };
+const KINDS: Readonly<Record<string, LogFunctionProps["job"]>> = { Sweep: "sweeper", Lag: "lag", Expire: "groups" };
 const DEFAULT_THROTTLE = { ratePerSecond: 1000, burst: 2000 };
 
 /**
@@ -62,6 +68,10 @@ export class EventLog extends Construct {
       ...(corsOrigins.length === 0 ? {} : { BROKERLESS_CORS: corsOrigins.join(",") }),
       ...(props.endpointUrl === undefined ? {} : { AWS_ENDPOINT_URL: props.endpointUrl }),
     };
+
+    const { offsetsRetention } = props;
+    const retention: Record<string, string> =
+      offsetsRetention === undefined ? {} : { BROKERLESS_OFFSETS_RETENTION_MINUTES: String(offsetsRetention.toMinutes()) };
 
     const functions: Record<string, LogFunction> = {};
     const jobs: Record<string, ScheduledJob> = {};
@@ -98,7 +108,7 @@ export class EventLog extends Construct {
         description: job.description,
         timeout: job.timeout,
         maxConcurrency: undefined,
-        environment,
+        environment: job.id === "Expire" ? { ...environment, ...retention } : environment,
         job: KINDS[job.id] ?? "job",
       });
       jobs[job.id] = { function: one, every: job.every };

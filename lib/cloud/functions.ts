@@ -31,8 +31,9 @@ export interface LogFunctionProps {
   readonly maxConcurrency: number | undefined;
   readonly logRetention: RetentionDays;
   readonly environment: Readonly<Record<string, string>>;
-  /** A job deletes what is not needed any more; the sweeper looks at everything for it; lag only looks. Default: none of them. */
-  readonly job?: "job" | "sweeper" | "lag";
+  /** A job deletes what is not needed any more; the sweeper looks at everything for it; lag only looks; groups
+   * gives up what is of groups alone. Default: none of them. */
+  readonly job?: "job" | "sweeper" | "lag" | "groups";
 }
 
 export class LogFunction extends Construct {
@@ -52,6 +53,7 @@ export class LogFunction extends Construct {
     );
     if (props.job === "sweeper") storage.grantSweep(this.role);
     else if (props.job === "job") storage.grantJobs(this.role);
+    else if (props.job === "groups") storage.grantGroups(this.role);
     else if (props.job === "lag") this.#grantReporter(storage);
     else storage.grantLog(this.role);
     this.lambda = new LambdaFunction(this, "Function", {

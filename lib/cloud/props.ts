@@ -112,6 +112,9 @@ export interface EventLogProps {
   /** Told when an alarm goes off (`new SnsAction(topic)`). Without one alarms only show in the console. */
   readonly alarmActions?: readonly IAlarmAction[];
 
+  /** Committed offsets are kept so long after their group has no members (`offsets.retention.minutes`). Default 7 days. */
+  readonly offsetsRetention?: Duration;
+
   /** Of all consumer groups together. */
   readonly lagAlarms?: LagAlarms;
 
@@ -133,7 +136,7 @@ export interface EventLogProps {
 
 /** Checks what types cannot. Throws with the property, its value and what it may be. */
 export function checkProps(props: EventLogProps): void {
-  const { authorization, api, throttle, memoryMb, maxConcurrency, lagAlarms } = props;
+  const { authorization, api, throttle, memoryMb, maxConcurrency, offsetsRetention, lagAlarms } = props;
   if (authorization?.type === "none" && authorization.insecure !== true)
     throw new Error('authorization: { type: "none" } lets everybody read and write; say insecure: true where that is meant');
   if (authorization?.type === "jwt") {
@@ -148,6 +151,8 @@ export function checkProps(props: EventLogProps): void {
   }
   if (memoryMb !== undefined) checkWhole("memoryMb", memoryMb, 512, 10_240);
   if (maxConcurrency !== undefined) checkWhole("maxConcurrency", maxConcurrency, 1, 100_000);
+  if (offsetsRetention !== undefined)
+    checkWhole("offsetsRetention (minutes)", offsetsRetention.toSeconds() / 60, 1, 10 * 366 * 24 * 60);
   if (lagAlarms?.seconds !== undefined) checkWhole("lagAlarms.seconds", lagAlarms.seconds, 1, 1_000_000_000);
   if (lagAlarms?.records !== undefined) checkWhole("lagAlarms.records", lagAlarms.records, 1, 1_000_000_000_000);
   checkNotifiers(props.notifiers ?? []);

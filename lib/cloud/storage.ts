@@ -85,6 +85,18 @@ export class LogStorage extends Construct {
     grantee.grantPrincipal.addToPrincipalPolicy(allow(["s3:ListBucket"], [this.bucket.bucketArn]));
   }
 
+  /** What giving up offsets needs: it reads, and writes what is of groups alone. Nothing in the bucket. */
+  grantGroups(grantee: IGrantable): void {
+    this.table.grant(grantee, "dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:Query");
+    grantee.grantPrincipal.addToPrincipalPolicy(
+      new PolicyStatement({
+        actions: ["dynamodb:ConditionCheckItem", "dynamodb:DeleteItem", "dynamodb:PutItem", "dynamodb:UpdateItem"],
+        resources: [this.table.tableArn],
+        conditions: { "ForAllValues:StringLike": { "dynamodb:LeadingKeys": ["G#*", "GROUPS", "Q#*"] } },
+      }),
+    );
+  }
+
   /** What telling people of lag needs besides: what was told. */
   grantNotify(grantee: IGrantable): void {
     grantee.grantPrincipal.addToPrincipalPolicy(

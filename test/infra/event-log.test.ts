@@ -1,6 +1,6 @@
 /** What the EventLog construct makes: of each property what matters when it is wrong, not every line of the template. */
 
-import { Stack } from "aws-cdk-lib";
+import { Duration, Stack } from "aws-cdk-lib";
 import { describe, expect, test } from "vitest";
 import { type Authorization, EventLog, type LagNotifier, propsFromContext } from "../../lib/cloud/index.ts";
 import { systemClock } from "../../lib/storage/system/clock.ts";
@@ -96,7 +96,7 @@ describe("the bucket of an event log", () => {
 describe("the functions of an event log", () => {
   test("run on Node 24 and arm64, with a log group of their own that is not kept for ever", () => {
     const functions = prod.all(FUNCTION);
-    expect(functions).toHaveLength(8);
+    expect(functions).toHaveLength(9);
     for (const { properties } of functions) {
       expect(properties).toMatchObject({
         Runtime: "nodejs24.x",
@@ -107,15 +107,15 @@ describe("the functions of an event log", () => {
       expect((properties["LoggingConfig"] as Properties)["LogGroup"]).toBeDefined();
     }
     const groups = prod.all("AWS::Logs::LogGroup");
-    expect(groups).toHaveLength(9);
+    expect(groups).toHaveLength(10);
     for (const { properties } of groups) expect(properties["RetentionInDays"]).toBe(30);
   });
 
   test("have a role each, which no other shares", () => {
     const roles = prod.all(FUNCTION).map(({ properties }) => JSON.stringify(properties["Role"]));
-    expect(new Set(roles).size).toBe(8);
+    expect(new Set(roles).size).toBe(9);
     // And one for each schedule, which may start its function and nothing else.
-    expect(prod.all("AWS::IAM::Role")).toHaveLength(14);
+    expect(prod.all("AWS::IAM::Role")).toHaveLength(16);
     for (const { properties } of prod.all("AWS::IAM::Role")) expect(properties["ManagedPolicyArns"]).toBeUndefined();
   });
 
@@ -154,6 +154,18 @@ describe("the functions of an event log", () => {
         "s3:GetObject",
         "s3:ListBucket",
       ],
+      LogExpireRole: [
+        "dynamodb:BatchGetItem",
+        "dynamodb:ConditionCheckItem",
+        "dynamodb:DeleteItem",
+        "dynamodb:GetItem",
+        "dynamodb:PutItem",
+        "dynamodb:Query",
+        "dynamodb:UpdateItem",
+        "logs:CreateLogStream",
+        "logs:PutLogEvents",
+      ],
+      LogExpireScheduleRole: ["lambda:InvokeFunction"],
       LogRollScheduleRole: ["lambda:InvokeFunction"],
       LogMergeScheduleRole: ["lambda:InvokeFunction"],
       LogCompactScheduleRole: ["lambda:InvokeFunction"],
@@ -162,7 +174,7 @@ describe("the functions of an event log", () => {
       LogLagScheduleRole: ["lambda:InvokeFunction"],
     };
     const policies = prod.all("AWS::IAM::Policy");
-    expect(policies).toHaveLength(14);
+    expect(policies).toHaveLength(16);
     for (const { id, properties } of policies) {
       const actions = statements(properties).flatMap(({ Action }) => list(Action));
       expect(actions.toSorted(), id).toEqual(allowed[id.split("DefaultPolicy")[0] as string]);
@@ -172,6 +184,22 @@ describe("the functions of an event log", () => {
         if (Action !== "cloudwatch:PutMetricData") expect(list(Resource)).not.toContain("*");
       }
     }
+  });
+
+  test("of them the one that gives up offsets writes what is of groups alone, and keeps them as long as it is told", () => {
+    const policy = prod.all("AWS::IAM::Policy").find(({ id }) => id.startsWith("LogExpireRole"));
+    const found = statements(policy?.properties ?? {});
+    expect(found.find(({ Action }) => list(Action).includes("dynamodb:DeleteItem"))?.Condition).toEqual({
+      "ForAllValues:StringLike": { "dynamodb:LeadingKeys": ["G#*", "GROUPS", "Q#*"] },
+    });
+    const told = (log: Synthesized): unknown[] =>
+      log
+        .all(FUNCTION)
+        .map(({ properties }) => (properties["Environment"] as { Variables: Properties }).Variables)
+        .flatMap((variables) => variables["BROKERLESS_OFFSETS_RETENTION_MINUTES"] ?? []);
+    expect(told(prod)).toEqual([]);
+    expect(told(synthesize({ offsetsRetention: Duration.days(30) }))).toEqual(["43200"]);
+    expect(() => synthesize({ offsetsRetention: Duration.seconds(59) })).toThrow("offsetsRetention");
   });
 
   test("of them the one that looks at lag writes windows and metrics of its own alone", () => {
@@ -246,7 +274,7 @@ describe("the functions of an event log", () => {
 
   test("are ended before the gateway stops waiting, and the stream as late as Lambda can", () => {
     const timeouts = prod.all(FUNCTION).map(({ properties }) => properties["Timeout"]);
-    expect(timeouts.toSorted()).toEqual([120, 120, 29, 300, 60, 840, 840, 900]);
+    expect(timeouts.toSorted()).toEqual([120, 120, 29, 300, 300, 60, 840, 840, 900]);
   });
 
   test("can be held to a number of calls at once", () => {
@@ -265,11 +293,12 @@ describe("the functions of an event log", () => {
 });
 
 describe("the jobs of an event log", () => {
-  test("are started by schedules: rolling and the look at lag every minute, merging, compaction and retention every five, the sweep every fifteen, without repeats", () => {
+  test("are started by schedules: rolling and the look at lag every minute, merging, compaction and retention every five, the sweep and the expiry of offsets every fifteen, without repeats", () => {
     const schedules = prod.all("AWS::Scheduler::Schedule");
     expect(schedules.map(({ properties }) => properties["ScheduleExpression"]).toSorted()).toEqual([
       "rate(1 minute)",
       "rate(1 minute)",
+      "rate(15 minutes)",
       "rate(15 minutes)",
       "rate(5 minutes)",
       "rate(5 minutes)",
@@ -377,6 +406,7 @@ describe("the gateway of an event log", () => {
     expect(rates.toSorted()).toEqual([
       "rate(1 minute)",
       "rate(1 minute)",
+      "rate(15 minutes)",
       "rate(15 minutes)",
       "rate(5 minutes)",
       "rate(5 minutes)",

@@ -4,14 +4,18 @@ import { type Command, Option } from "commander";
 import { snakeCased } from "../../base/names.ts";
 import type { Brokerless, JobAnswer } from "../../client/index.ts";
 import { sleep } from "../../client/retry.ts";
-import { JOB_NAMES, type JobName } from "../../log/jobs/names.ts";
+import { JOB_NAMES } from "../../log/jobs/names.ts";
 import { type Context, connect, type ServerOptions, withServer } from "../context.ts";
 import { examples } from "../help.ts";
 import { type OpenedStorage, openNamedStorage, type StorageOptions, withStorage } from "../storage-options.ts";
 import { Progress } from "../ui/progress.ts";
 
+/** Those of the log, and those of its groups. */
+const MAINTAIN_JOBS = [...JOB_NAMES, "expire", "lag", "offsets"] as const;
+export type MaintainJob = (typeof MAINTAIN_JOBS)[number];
+
 interface MaintainOptions extends ServerOptions, StorageOptions {
-  readonly job: JobName;
+  readonly job: MaintainJob;
   readonly dryRun?: boolean;
   readonly json?: boolean;
 }
@@ -29,9 +33,10 @@ export function addMaintainCommand(program: Command, context: Context): void {
       new Option(
         "--job <job>",
         "roll: runs to segments, tails too; merge: small segments to large ones; retain: give up what retention says; " +
-          "sweep: delete what nothing refers to",
+          "sweep: delete what nothing refers to; expire: give up offsets of groups that are gone; lag: look at the lag of groups; " +
+          "offsets: make __consumer_offsets say what the groups have committed",
       )
-        .choices(JOB_NAMES)
+        .choices(MAINTAIN_JOBS)
         .makeOptionMandatory(),
     )
     .option("--dry-run", "change nothing, and say what would be done")
@@ -57,7 +62,7 @@ A server runs the jobs by itself, on AWS functions do. Ctrl-C ends it; what is d
 }
 
 type Run = (
-  job: JobName,
+  job: MaintainJob,
   how: { readonly dryRun: boolean; readonly byHand: boolean; readonly signal: AbortSignal },
 ) => Promise<JobAnswer>;
 
@@ -72,14 +77,9 @@ function inProcess(parts: OpenedStorage): Run {
       lines.push(line);
     };
     // Only here: what a server is asked for starts faster without it.
-    const { JOBS } = await import("../../log/jobs/index.ts");
-    const { nodeCodecs } = await import("../../kafka/codecs/node.ts");
-    const { systemDigest } = await import("../../storage/system/digest.ts");
+    const { runJob } = await import("../maintain-jobs.ts");
     const untilMs = parts.clock.monotonicMs() + RUN_MS;
-    const { left, ...numbers } = await JOBS[job].run(
-      { ...parts, codecs: nodeCodecs, digest: systemDigest },
-      { ...how, untilMs, say, warn: say },
-    );
+    const { left, ...numbers } = await runJob(job, parts, { ...how, untilMs, say, warn: say });
     return { left, counts: snakeCased(numbers) as Record<string, number>, lines };
   };
 }

@@ -42,6 +42,15 @@ test("a job runs at the server, and answers JSON to programs", async () => {
   expect(JSON.parse((await run("maintain --job sweep --json")).out)).toMatchObject({ job: "sweep", left: false });
 });
 
+test("the jobs of groups run too: offsets expire, lag is looked at, __consumer_offsets is put right", async () => {
+  await run("group reset old --topic t --to-latest --execute");
+  expect((await run("maintain --job lag")).out).toMatch(/^lag: 1 groups, 2 partitions, 1 windows written/);
+  expect((await run("maintain --job expire")).out).toBe("expire: 0 offsets, 0 groups\n");
+  const [first] = lines((await run("maintain --job offsets")).out).slice(-1);
+  expect(first).toMatch(/^offsets: 50 partitions, \d+ records$/);
+  expect((await run("maintain --job offsets")).out).toBe("offsets: 50 partitions, 0 records\n");
+});
+
 test("a topic is verified at the server", async () => {
   const ran = await run("verify t");
   expect(ran).toMatchObject({ code: 0, err: "" });
@@ -85,6 +94,9 @@ test("the data of a running server is not touched, and that of a stopped one is 
     expect((await brokerless(["verify", "t", "--data", data])).code).toBe(0);
     const swept = await brokerless(["maintain", "--job", "sweep", "--data", data]);
     expect(swept).toMatchObject({ code: 0, out: "sweep: 0 blobs, 0 blob bytes, 0 objects, 0 object bytes, 0 topics\n" });
+
+    for (const job of ["expire", "lag", "offsets"])
+      expect(await brokerless(["maintain", "--job", job, "--data", data])).toMatchObject({ code: 0, err: "" });
 
     // What is in the table cannot be damaged from here; what is in a shared file can.
     server = await startServer({ data, http: { host: "127.0.0.1", port: 0 } });
