@@ -18,11 +18,12 @@ export async function askOffset(
   partition: number,
   spec: OffsetSpec,
   signal?: AbortSignal,
+  isolation?: "read_committed",
 ): Promise<OffsetAnswer> {
   const answer = await http.json({
     method: "GET",
     path: ["v1", "topics", topic, "partitions", partition, "offsets"],
-    query: { at: typeof spec === "string" ? spec : spec.timestampMs },
+    query: { at: typeof spec === "string" ? spec : spec.timestampMs, isolation },
     signal,
   });
   return { offset: numberIn(answer, "offset", http), timestampMs: numberIn(answer, "timestamp", http) };

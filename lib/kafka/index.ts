@@ -9,12 +9,13 @@ export {
   batchHeaders,
   batchSizeOf,
   crcMatches,
+  peekAttributes,
   peekBatchHeader,
   readBatchHeader,
   stampLogAppendTime,
   stampOffset,
 } from "./batch/header.ts";
-export { BATCH_OVERHEAD_BYTES, TRANSACTIONAL_BIT } from "./batch/layout.ts";
+export { BATCH_OVERHEAD_BYTES, CONTROL_BIT, TRANSACTIONAL_BIT } from "./batch/layout.ts";
 export { encodeTransactionMarker, markerCommits } from "./batch/marker.ts";
 export { lastSequenceOf, prepareBatches, trustedBatches } from "./batch/prepare.ts";
 export type { RecordView } from "./batch/record-view.ts";

@@ -168,6 +168,8 @@ export interface SegmentLink {
 export interface Manifest {
   /** In order, without a gap. Empty where what is at the offset is in no segment yet. */
   readonly segments: readonly SegmentLink[];
+  /** The aborted transactions with records in them. Segments end below the last stable offset, which is the log end here. */
+  readonly aborted: readonly AbortedTransaction[];
   /** Where to go on, with another manifest or by reads: one after the last segment. */
   readonly nextOffset: number;
   /** When the URLs stop to work, at the latest. */

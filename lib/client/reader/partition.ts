@@ -12,7 +12,7 @@ import { sleep } from "../retry.ts";
 import { BatchCutter } from "./cut.ts";
 import { Patience } from "./patience.ts";
 import { RecordsBatch } from "./records-batch.ts";
-import { listSegments, readSegments, type Segment } from "./segments.ts";
+import { listSegments, readSegments, type Segment, type SegmentList } from "./segments.ts";
 import type { Slots } from "./slots.ts";
 import type { ReadFrom } from "./types.ts";
 
@@ -69,7 +69,7 @@ export class PartitionReader {
     const ask = async (spec: Exclude<ReadFrom, number>): Promise<number> => {
       for (;;) {
         try {
-          return (await askOffset(connection, topic, partition, spec, signal)).offset;
+          return (await askOffset(connection, topic, partition, spec, signal, "read_committed")).offset;
         } catch (error) {
           if (signal.aborted) return 0;
           await this.#patience.afterFailure(error);
@@ -123,14 +123,14 @@ export class PartitionReader {
   }
 
   /** Where the next records are, to be read straight from there; undefined where they are to be read through the server. */
-  async #segments(): Promise<readonly Segment[] | undefined> {
+  async #segments(): Promise<SegmentList | undefined> {
     const { connection, topic, partition, slots, signal } = this.#settings;
     if (slots === undefined || !connection.hasManifests || this.#bulkFailures >= BULK_MOST_FAILURES) return undefined;
     if (this.#logEndOffset - this.#position() < BULK_LEAST_OFFSETS || performance.now() < this.#askSegmentsAtMs) return undefined;
     try {
       const list = await listSegments(connection, topic, partition, this.#position(), signal);
       if (list === undefined) connection.hasManifests = false;
-      else if (list.segments.length > 0) return list.segments;
+      else if (list.segments.length > 0) return list;
     } catch (error) {
       if (error instanceof BrokerlessError && error.code === "offset_out_of_range") return this.#reset(error);
       this.#bulkFailures++;
@@ -141,7 +141,7 @@ export class PartitionReader {
   }
 
   /** The batches of segments, each checked. What was handed on stays; after an error the caller asks where the rest is by now. */
-  async *#batchesIn(segments: readonly Segment[]): AsyncGenerator<RecordsBatch, void, void> {
+  async *#batchesIn({ segments, isAborted }: SegmentList): AsyncGenerator<RecordsBatch, void, void> {
     const { connection, signal } = this.#settings;
     const wanted = segments.filter(({ baseOffset }) => baseOffset < (this.#end ?? Infinity));
     let cutter = new BatchCutter();
@@ -154,7 +154,8 @@ export class PartitionReader {
       )) {
         for (const one of cutter.push(bytes)) {
           const batch = this.#checked(one, segment);
-          if (batch === undefined) continue;
+          // Through the server neither markers nor what was aborted would come.
+          if (batch === undefined || batch.header.isControl || isAborted(batch.header)) continue;
           this.#patience.answered();
           yield batch;
           if (this.#isDone() || signal.aborted) return;
@@ -206,7 +207,7 @@ export class PartitionReader {
   async #reset(error: BrokerlessError): Promise<undefined> {
     const { connection, topic, partition, autoOffsetReset, signal } = this.#settings;
     if (autoOffsetReset === "none") throw error;
-    this.position = (await askOffset(connection, topic, partition, autoOffsetReset, signal)).offset;
+    this.position = (await askOffset(connection, topic, partition, autoOffsetReset, signal, "read_committed")).offset;
     this.#logEndOffset = Math.max(this.#logEndOffset, this.position);
     return undefined;
   }

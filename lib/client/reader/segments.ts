@@ -5,6 +5,7 @@
  * the next manifest, from the offset after it, says where the rest is.
  */
 import { BrokerlessError } from "../../base/errors.ts";
+import type { BatchHeader } from "../../kafka/index.ts";
 import type { Connection } from "../connection.ts";
 import { strange } from "../connection.ts";
 import { Deadline } from "../deadline.ts";
@@ -29,6 +30,8 @@ export interface Segment {
 export interface SegmentList {
   readonly segments: readonly Segment[];
   readonly logEndOffset: number;
+  /** Is the batch one that readers are not to see? */
+  readonly isAborted: (batch: Pick<BatchHeader, "producerId" | "baseOffset" | "isTransactional">) => boolean;
 }
 
 /** Undefined where the server has no manifests: its storage gives no URLs, or it is older. Throws as a read does. */
@@ -51,8 +54,9 @@ export async function listSegments(
     if (error instanceof BrokerlessError && (error.code === "not_found" || error.code === "method_not_allowed")) return undefined;
     throw error;
   }
-  const { segments, log_end_offset: logEndOffset } = (answer ?? {}) as Record<string, unknown>;
+  const { segments, log_end_offset: logEndOffset, aborted } = (answer ?? {}) as Record<string, unknown>;
   if (!Array.isArray(segments) || !isCount(logEndOffset)) throw strange(http, "segments");
+  if (!Array.isArray(aborted)) throw strange(http, "aborted");
   let next = offset;
   const checked = segments.map((one: Record<string, unknown>, i): Segment => {
     const { base_offset: baseOffset, next_offset: nextOffset, from_byte: fromByte, to_byte: toByte, url } = one ?? {};
@@ -69,7 +73,14 @@ export async function listSegments(
     next = nextOffset;
     return { baseOffset, nextOffset, fromByte, toByte, url };
   });
-  return { segments: checked, logEndOffset };
+  const hidden = aborted as readonly { producer_id: number; first_offset: number; marker_offset: number }[];
+  return {
+    segments: checked,
+    logEndOffset,
+    isAborted: ({ producerId, baseOffset, isTransactional }) =>
+      isTransactional &&
+      hidden.some((one) => one.producer_id === producerId && one.first_offset <= baseOffset && baseOffset < one.marker_offset),
+  };
 }
 
 function isCount(value: unknown): value is number {

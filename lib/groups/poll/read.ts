@@ -1,6 +1,7 @@
 /** Where a consumer reads on in the partitions that it has, and what is there. */
 import { BrokerlessError } from "../../base/errors.ts";
-import type { LogApi } from "../../log/types.ts";
+import { shown } from "../../log/read/shown.ts";
+import type { Isolation, LogApi } from "../../log/types.ts";
 import type { TopicPartition } from "../types.ts";
 import type { Cursor, Position, Reset } from "./cursor.ts";
 import { nameOf, type PolledPartition, type PollParts, type PollRequest, type ResetOffset } from "./types.ts";
@@ -38,6 +39,7 @@ export function moved(positions: readonly Position[], { seek, pause, resume }: P
 
 /** Positions for partitions that have none, and for seeks to an end of the log. */
 export async function placed({ groups, log }: PollParts, cursor: Cursor, request: PollRequest): Promise<Position[]> {
+  const isolation = request.isolation ?? "read_committed";
   const ends = new Map(
     request.seek.flatMap((one) => (typeof one.offset === "string" ? [[nameOf(one), one.offset] as const] : [])),
   );
@@ -58,20 +60,25 @@ export async function placed({ groups, log }: PollParts, cursor: Cursor, request
     cursor.positions.map(async (position) => {
       const name = nameOf(position);
       const end = ends.get(name);
-      if (end !== undefined) return { ...position, offset: await endOf(log, position, end), dirty: true };
+      if (end !== undefined) return { ...position, offset: await endOf(log, position, end, isolation), dirty: true };
       if (position.offset >= 0) return position;
-      const offset = offsets.get(name) ?? (await firstOf(log, position, cursor.reset));
+      const offset = offsets.get(name) ?? (await firstOf(log, position, cursor.reset, isolation));
       return { ...position, offset };
     }),
   );
 }
 
-async function endOf(log: LogApi, { topic, partition }: TopicPartition, at: "earliest" | "latest"): Promise<number> {
-  return (await log.listOffset(topic, partition, { at })).offset;
+async function endOf(
+  log: LogApi,
+  { topic, partition }: TopicPartition,
+  at: "earliest" | "latest",
+  isolation: Isolation,
+): Promise<number> {
+  return (await log.listOffset(topic, partition, { at }, isolation)).offset;
 }
 
-async function firstOf(log: LogApi, place: TopicPartition, reset: Reset): Promise<number> {
-  if (reset !== "none") return endOf(log, place, reset);
+async function firstOf(log: LogApi, place: TopicPartition, reset: Reset, isolation: Isolation): Promise<number> {
+  if (reset !== "none") return endOf(log, place, reset, isolation);
   throw new BrokerlessError(
     "offset_out_of_range",
     `nothing is committed for partition ${place.partition} of topic "${place.topic}", and auto_offset_reset is none`,
@@ -82,7 +89,7 @@ async function firstOf(log: LogApi, place: TopicPartition, reset: Reset): Promis
 export async function readAll(
   { log }: PollParts,
   positions: readonly Position[],
-  { reset, maxBytes, maxWaitMs, signal }: PollRequest & { readonly reset: Reset },
+  { reset, maxBytes, maxWaitMs, isolation = "read_committed", signal }: PollRequest & { readonly reset: Reset },
   resets: ResetOffset[],
 ): Promise<{ readonly positions: readonly Position[]; readonly polled: readonly PolledPartition[] }> {
   let now = positions;
@@ -98,6 +105,7 @@ export async function readAll(
       })),
       maxBytes,
       maxWaitMs: active.length === 0 ? 0 : maxWaitMs,
+      isolation,
       signal,
     });
     const polled: PolledPartition[] = [];
@@ -105,13 +113,13 @@ export async function readAll(
     for (const [i, result] of results.entries()) {
       const position = active[i] as Position;
       if (!(result instanceof BrokerlessError)) {
-        if (result.sizeBytes > 0) polled.push({ ...position, result });
+        if (result.sizeBytes > 0) polled.push({ ...position, result: shown(result, isolation) });
         continue;
       }
       // A topic that was deleted leaves the assignment with a later heartbeat.
       if (result.code === "unknown_topic" || result.code === "unknown_partition") continue;
       if (result.code !== "offset_out_of_range" || reset === "none") throw result;
-      const to = await endOf(log, position, reset);
+      const to = await endOf(log, position, reset, isolation);
       resets.push({ topic: position.topic, partition: position.partition, from: position.offset, to });
       fixed.set(nameOf(position), { ...position, offset: to, dirty: true });
     }

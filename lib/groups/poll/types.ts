@@ -1,6 +1,6 @@
 /** What a poll is asked for and what it answers. */
 import type { BrokerlessError } from "../../base/errors.ts";
-import type { LogApi, ReadResult } from "../../log/types.ts";
+import type { Isolation, LogApi, ReadResult } from "../../log/types.ts";
 import type { GroupClient, GroupsApi, TopicPartition } from "../types.ts";
 import type { Cursor, Position, Reset } from "./cursor.ts";
 
@@ -26,6 +26,8 @@ export interface PollRequest {
   /** 0: nothing is read. */
   readonly maxBytes: number;
   readonly maxWaitMs: number;
+  /** Default `read_committed`. */
+  readonly isolation?: Isolation | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 

@@ -1,17 +1,20 @@
 /** `GET /topics/{topic}/partitions/{partition}/records/{offset}`: one record, as JSON, as an event, or its value alone. */
 import * as z from "zod";
 import { BrokerlessError } from "../../base/errors.ts";
+import { readShown } from "../../log/read/shown.ts";
 import { noContent, type Reply, type ReplyBody } from "../call.ts";
 import { EVENT_JSON } from "../cloudevents/event.ts";
 import { eventHeaders, writeCloudEvent } from "../cloudevents/out.ts";
 import type { Exchange } from "../exchange.ts";
 import { chooseType } from "../negotiate.ts";
 import { FORMATS } from "./payload.ts";
+import { isolationSchema } from "./position.ts";
 import { writeRecord } from "./representations.ts";
 import { walkRecords } from "./walk.ts";
 import { JsonWriter } from "./writer.ts";
 
 export const oneQuery = z.strictObject({
+  isolation: isolationSchema,
   format: z.enum(FORMATS).default("auto").describe("what key and value are shown as in JSON"),
 });
 
@@ -30,7 +33,7 @@ export async function readOne(exchange: Exchange<z.infer<typeof oneQuery>>): Pro
   }
   const offset = Number(text);
   const type = chooseType(call.header("accept"), ONE_TYPES);
-  const result = await surface.log.read({ topic, partition, offset, maxBytes: 1 });
+  const result = await readShown(surface.log, { topic, partition, offset, maxBytes: 1, isolation: query.isolation });
   const { logStartOffset, logEndOffset } = result;
   if (offset >= logEndOffset) {
     throw new BrokerlessError("offset_out_of_range", `offset ${offset} is not written yet; the log ends at ${logEndOffset}`, {
@@ -62,9 +65,13 @@ export async function readOne(exchange: Exchange<z.infer<typeof oneQuery>>): Pro
     body = out.take();
   });
   if (body === undefined) {
-    throw new BrokerlessError("not_found", `there is no record at offset ${offset} any more; it was compacted away`, {
-      field: "offset",
-    });
+    throw new BrokerlessError(
+      "not_found",
+      `there is no record at offset ${offset}: it was compacted away, or is none that applications see`,
+      {
+        field: "offset",
+      },
+    );
   }
   if (body === null) return { ...noContent(), headers };
   return { status: 200, headers, body, compressible: type !== BYTES };

@@ -1,6 +1,11 @@
 /** Where a reader wants to begin. */
 import * as z from "zod";
-import type { LogApi } from "../../log/types.ts";
+import type { Isolation, LogApi } from "../../log/types.ts";
+
+export const isolationSchema = z
+  .enum(["read_committed", "read_uncommitted"])
+  .default("read_committed")
+  .describe("read_uncommitted shows records of transactions that are open or were aborted too");
 
 const WORDS = ["earliest", "beginning", "latest", "end"] as const;
 
@@ -19,13 +24,20 @@ export function isFixed(position: string): boolean {
 }
 
 /** The offset that a position stands for now. */
-export async function resolvePosition(log: LogApi, topic: string, partition: number, position: string): Promise<number> {
+export async function resolvePosition(
+  log: LogApi,
+  topic: string,
+  partition: number,
+  position: string,
+  isolation: Isolation,
+): Promise<number> {
   if (isFixed(position)) return Number(position);
   if ((WORDS as readonly string[]).includes(position)) {
     const at = position === "earliest" || position === "beginning" ? "earliest" : "latest";
-    return (await log.listOffset(topic, partition, { at })).offset;
+    return (await log.listOffset(topic, partition, { at }, isolation)).offset;
   }
   const [bounds] = await log.partitions(topic, [partition]);
   if (bounds === undefined) return 0;
-  return Math.max(bounds.logStartOffset, bounds.logEndOffset + Number(position));
+  const end = isolation === "read_committed" ? bounds.lastStableOffset : bounds.logEndOffset;
+  return Math.max(bounds.logStartOffset, end + Number(position));
 }

@@ -1,6 +1,7 @@
 /** `GET /topics/{topic}/partitions/{partition}/records`: one fetch, a long poll, or the whole rest of the log. */
 import * as z from "zod";
 import { BrokerlessError } from "../../base/errors.ts";
+import { readShown } from "../../log/read/shown.ts";
 import type { ReadResult, Topic } from "../../log/types.ts";
 import type { Reply } from "../call.ts";
 import type { Exchange } from "../exchange.ts";
@@ -9,7 +10,7 @@ import { chooseType } from "../negotiate.ts";
 import { RAW_BATCHES } from "../produce/media.ts";
 import { flag, wholeNumber } from "../query.ts";
 import { FORMATS } from "./payload.ts";
-import { isFixed, positionSchema, resolvePosition } from "./position.ts";
+import { isFixed, isolationSchema, positionSchema, resolvePosition } from "./position.ts";
 import { replay } from "./replay.ts";
 import { type Place, REPRESENTATIONS, type Representation } from "./representations.ts";
 import { EVENT_STREAM, partitionEvents } from "./sse.ts";
@@ -29,6 +30,7 @@ export function readQuery(limits: Limits) {
       .enum(FORMATS)
       .default("auto")
       .describe("what keys and values are shown as; auto: text where it is UTF-8, else base64"),
+    isolation: isolationSchema,
     stream: flag.optional().describe("answer everything up to the present end of the log, however much, as it is read"),
   });
 }
@@ -46,20 +48,27 @@ export async function readRecords(exchange: Exchange<ReadQuery>): Promise<Reply>
   const type = chooseType(call.header("accept"), READ_TYPES);
   if (type === EVENT_STREAM) {
     refuseWithStream(query, "text/event-stream");
-    return partitionEvents(exchange, { topic, partition, position: query.offset, format: query.format });
+    const { offset: position, format, isolation } = query;
+    return partitionEvents(exchange, { topic, partition, position, format, isolation });
   }
   const representation = REPRESENTATIONS.find(({ mediaType }) => mediaType === type);
-  const offset = await resolvePosition(surface.log, topic, partition, query.offset);
+  const offset = await resolvePosition(surface.log, topic, partition, query.offset, query.isolation);
   const place: Place = { topic, partition, format: query.format };
   if (query.stream === true) {
     refuseWithStream(query, "stream=true");
-    return replay(exchange, place, offset, representation);
+    return replay(exchange, place, offset, query.isolation, representation);
   }
   const result = await fetchOrWait(exchange, topic, partition, offset);
   const headers = offsetHeaders(result, representation?.mediaType ?? RAW_BATCHES);
   // Only what can never grow may be kept by others: it was full before the log's end.
   if (isFixed(query.offset) && result.nextOffset < result.logEndOffset) {
-    const etag = etagOf(await surface.log.topic(topic), place, offset, result, type);
+    const etag = etagOf(
+      await surface.log.topic(topic),
+      place,
+      offset,
+      result,
+      `${READ_TYPES.indexOf(type)}${query.isolation === "read_committed" ? "" : "u"}`,
+    );
     headers["etag"] = etag;
     headers["cache-control"] = "public, max-age=3600, immutable";
     if (matches(call.header("if-none-match"), etag)) return { status: 304, headers, body: null, compressible: false };
@@ -82,13 +91,14 @@ async function fetchOrWait(exchange: Exchange<ReadQuery>, topic: string, partiti
   const { log, stopping } = surface;
   const maxBytes = query.max_bytes ?? DEFAULT_MAX_BYTES;
   const maxWaitMs = query.timeout ?? 0;
-  if (maxWaitMs === 0 || stopping.aborted) return log.read({ topic, partition, offset, maxBytes });
+  const { isolation } = query;
+  if (maxWaitMs === 0 || stopping.aborted) return readShown(log, { topic, partition, offset, maxBytes, isolation });
   const signal = AbortSignal.any([stopping, call.signal()]);
   try {
-    return await log.read({ topic, partition, offset, maxBytes, maxWaitMs, signal });
+    return await readShown(log, { topic, partition, offset, maxBytes, maxWaitMs, isolation, signal });
   } catch (error) {
     if (!signal.aborted) throw error;
-    return log.read({ topic, partition, offset, maxBytes });
+    return readShown(log, { topic, partition, offset, maxBytes, isolation });
   }
 }
 
@@ -127,8 +137,8 @@ function render(
 }
 
 /** Says all that the answer depends on. Weak: the same records may be compressed in several ways. */
-function etagOf(topic: Topic, place: Place, offset: number, result: ReadResult, type: string): string {
-  return `W/"${topic.id}-${place.partition}-${offset}-${result.nextOffset}-${place.format}-${READ_TYPES.indexOf(type)}"`;
+function etagOf(topic: Topic, place: Place, offset: number, result: ReadResult, shownAs: string): string {
+  return `W/"${topic.id}-${place.partition}-${offset}-${result.nextOffset}-${place.format}-${shownAs}"`;
 }
 
 /** If-None-Match compares weakly (RFC 9110, 13.1.2). */

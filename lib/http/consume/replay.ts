@@ -1,6 +1,7 @@
 /** The rest of a partition, up to where it ends now, streamed: read ahead by one fetch, never held whole. */
 import { BrokerlessError } from "../../base/errors.ts";
-import type { ReadResult } from "../../log/types.ts";
+import { readShown } from "../../log/read/shown.ts";
+import type { Isolation, ReadResult } from "../../log/types.ts";
 import type { Reply } from "../call.ts";
 import type { Exchange } from "../exchange.ts";
 import { RAW_BATCHES } from "../produce/media.ts";
@@ -14,10 +15,16 @@ const FETCH_BYTES = 4 * 1024 * 1024;
 const CHUNK_BYTES = 512 * 1024;
 
 /** Without a representation the batches are sent as they are. Throws what the first fetch throws. */
-export async function replay(exchange: Exchange, place: Place, offset: number, representation?: Representation): Promise<Reply> {
+export async function replay(
+  exchange: Exchange,
+  place: Place,
+  offset: number,
+  isolation: Isolation,
+  representation?: Representation,
+): Promise<Reply> {
   const { log } = exchange.surface;
   const { topic, partition } = place;
-  const first = await log.read({ topic, partition, offset, maxBytes: FETCH_BYTES });
+  const first = await readShown(log, { topic, partition, offset, maxBytes: FETCH_BYTES, isolation });
   const end = first.logEndOffset;
   const headers = {
     "content-type": representation?.mediaType ?? RAW_BATCHES,
@@ -27,7 +34,7 @@ export async function replay(exchange: Exchange, place: Place, offset: number, r
     "kafka-log-start-offset": String(first.logStartOffset),
     "kafka-log-end-offset": String(end),
   };
-  const fetches = fetchAll(exchange, place, first, end);
+  const fetches = fetchAll(exchange, place, first, end, isolation);
   const body =
     representation === undefined ? raw(fetches, end) : rendered(exchange, place, offset, fetches, first, end, representation);
   return { status: 200, headers, body, compressible: representation !== undefined };
@@ -38,11 +45,12 @@ async function* fetchAll(
   { topic, partition }: Place,
   first: ReadResult,
   end: number,
+  isolation: Isolation,
 ): AsyncGenerator<ReadResult> {
   const { log } = exchange.surface;
   const read = (offset: number): Promise<ReadResult> | undefined => {
     if (offset >= end) return undefined;
-    const ahead = log.read({ topic, partition, offset, maxBytes: FETCH_BYTES });
+    const ahead = readShown(log, { topic, partition, offset, maxBytes: FETCH_BYTES, isolation });
     // Its failure is seen when it is awaited, or nobody wants it any more.
     ahead.catch(() => {});
     return ahead;

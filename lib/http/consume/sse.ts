@@ -7,13 +7,14 @@
  */
 import * as z from "zod";
 import { BrokerlessError } from "../../base/errors.ts";
-import type { ReadResult } from "../../log/types.ts";
+import { readShown } from "../../log/read/shown.ts";
+import type { Isolation, ReadResult } from "../../log/types.ts";
 import type { Reply } from "../call.ts";
 import { asBrokerlessError, errorBody } from "../errors.ts";
 import type { Exchange } from "../exchange.ts";
 import { Signal } from "../signal.ts";
 import { FORMATS, type Format } from "./payload.ts";
-import { positionSchema, resolvePosition } from "./position.ts";
+import { isolationSchema, positionSchema, resolvePosition } from "./position.ts";
 import { writeRecord } from "./representations.ts";
 import { walkRecords } from "./walk.ts";
 import { JsonWriter } from "./writer.ts";
@@ -25,6 +26,7 @@ const FETCH_BYTES = 256 * 1024;
 
 export const eventsQuery = z.strictObject({
   offset: positionSchema.default("latest"),
+  isolation: isolationSchema,
   format: z.enum(FORMATS).default("auto").describe("what keys and values are shown as"),
 });
 
@@ -35,21 +37,23 @@ export interface EventsRequest {
   readonly partition: number;
   readonly position: string;
   readonly format: Format;
+  readonly isolation: Isolation;
 }
 
 /** The events of one partition. Throws before the stream begins what is wrong with where it should. */
-export async function partitionEvents(exchange: Exchange, { topic, partition, position, format }: EventsRequest): Promise<Reply> {
+export async function partitionEvents(exchange: Exchange, request: EventsRequest): Promise<Reply> {
+  const { topic, partition, position, format, isolation } = request;
   const { log } = exchange.surface;
   const lastId = exchange.call.header("last-event-id");
   let offset: number;
-  if (lastId === undefined || lastId === "") offset = await resolvePosition(log, topic, partition, position);
+  if (lastId === undefined || lastId === "") offset = await resolvePosition(log, topic, partition, position, isolation);
   else {
     if (!/^\d{1,15}$/.test(lastId)) throw badEventId(lastId, "the offset of a record");
     offset = Number(lastId) + 1;
   }
-  const first = await log.read({ topic, partition, offset, maxBytes: FETCH_BYTES });
+  const first = await readShown(log, { topic, partition, offset, maxBytes: FETCH_BYTES, isolation });
   const cursor = new Cursor(topic, partition, offset, (record) => String(record));
-  return eventReply(events(exchange, [cursor], [first], format));
+  return eventReply(events(exchange, [cursor], [first], { format, isolation }));
 }
 
 /** The events of all partitions of a topic, in order within each. */
@@ -69,11 +73,19 @@ export async function topicEvents(exchange: Exchange<EventsQuery>): Promise<Repl
   const all = Array.from({ length: topic.partitions }, (_, partition) => partition);
   const starts = await Promise.all(
     // A partition that is newer than the id is read from its beginning: nothing of it was seen.
-    all.map((p) => given?.[p] ?? resolvePosition(log, topic.name, p, given === undefined ? query.offset : "earliest")),
+    all.map(
+      (p) => given?.[p] ?? resolvePosition(log, topic.name, p, given === undefined ? query.offset : "earliest", query.isolation),
+    ),
   );
   const firsts = await Promise.all(
     all.map((partition) =>
-      log.read({ topic: topic.name, partition, offset: starts[partition] as number, maxBytes: FETCH_BYTES }),
+      readShown(log, {
+        topic: topic.name,
+        partition,
+        offset: starts[partition] as number,
+        maxBytes: FETCH_BYTES,
+        isolation: query.isolation,
+      }),
     ),
   );
   const nexts = [...starts];
@@ -84,7 +96,7 @@ export async function topicEvents(exchange: Exchange<EventsQuery>): Promise<Repl
         return nexts.join(",");
       }),
   );
-  return eventReply(events(exchange, cursors, firsts, query.format));
+  return eventReply(events(exchange, cursors, firsts, query));
 }
 
 function parseNextOffsets(id: string, partitions: number): number[] {
@@ -130,7 +142,7 @@ async function* events(
   exchange: Exchange,
   cursors: readonly Cursor[],
   firsts: readonly ReadResult[],
-  format: Format,
+  { format, isolation }: Pick<EventsRequest, "format" | "isolation">,
 ): AsyncGenerator<Uint8Array> {
   const { log, stopping, limits } = exchange.surface;
   const done = new AbortController();
@@ -143,7 +155,8 @@ async function* events(
   };
   const readOn = (cursor: Cursor): void => {
     const { topic, partition, offset } = cursor;
-    log.read({ topic, partition, offset, maxBytes: FETCH_BYTES, maxWaitMs: limits.heartbeatMs, signal }).then(
+    const waits = { maxWaitMs: limits.heartbeatMs, signal };
+    readShown(log, { topic, partition, offset, maxBytes: FETCH_BYTES, isolation, ...waits }).then(
       (result) => arrive(() => [cursor, result]),
       (error: unknown) =>
         arrive(() => {

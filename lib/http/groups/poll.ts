@@ -6,6 +6,7 @@ import type { NotCommitted, PollAnswer } from "../../groups/poll/types.ts";
 import type { GroupsApi } from "../../groups/types.ts";
 import { json, type Reply } from "../call.ts";
 import { FORMATS, type Format } from "../consume/payload.ts";
+import { isolationSchema } from "../consume/position.ts";
 import { writeRecord } from "../consume/representations.ts";
 import { walkRecords } from "../consume/walk.ts";
 import { JsonWriter } from "../consume/writer.ts";
@@ -37,6 +38,7 @@ export function pollSchema(limits: Limits) {
     max_records: z.int().min(0).max(limits.recordsPerRequest).default(DEFAULT_MAX_RECORDS),
     max_bytes: z.int().min(0).max(limits.readBytes).default(Math.min(DEFAULT_MAX_BYTES, limits.readBytes)),
     timeout_ms: z.int().min(0).max(limits.waitMs).default(0).describe("how long to wait for a first record"),
+    isolation: isolationSchema,
     format: z.enum(FORMATS).default("auto"),
   });
 }
@@ -75,6 +77,7 @@ export async function poll(exchange: Exchange, schema: z.ZodType<PollBody>): Pro
       resume: body.resume,
       maxBytes: body.max_records === 0 ? 0 : body.max_bytes,
       maxWaitMs: body.timeout_ms,
+      isolation: body.isolation,
       signal: AbortSignal.any([call.signal(), surface.stopping]),
     },
   );

@@ -48,12 +48,13 @@ export function eventOperations(): Operation[] {
       responses: { 200: { description: "one event a record", content: { [EVENT_STREAM]: "binary" } } },
       handle(exchange) {
         chooseType(exchange.call.header("accept"), [EVENT_STREAM]);
-        const { offset, format } = exchange.query;
+        const { offset, format, isolation } = exchange.query;
         return partitionEvents(exchange, {
           topic: exchange.param("topic"),
           partition: exchange.partition(),
           position: offset,
           format,
+          isolation,
         });
       },
     }),

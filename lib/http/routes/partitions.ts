@@ -4,6 +4,7 @@ import { BrokerlessError } from "../../base/errors.ts";
 import type { OffsetSpec } from "../../log/types.ts";
 import { onTopic } from "../access.ts";
 import { json } from "../call.ts";
+import { isolationSchema } from "../consume/position.ts";
 import { isoTimeSchema } from "../json/shapes.ts";
 import { type Operation, operation } from "../operation.ts";
 import { wholeNumber } from "../query.ts";
@@ -29,6 +30,9 @@ const manifestSchema = z.object({
       }),
     )
     .describe("in order, without a gap; what is not in a segment yet is read by /records"),
+  aborted: z
+    .array(z.object({ producer_id: z.int(), first_offset: z.int(), marker_offset: z.int() }))
+    .describe("transactions whose batches, from the first offset to before the marker, are not to be shown"),
   next_offset: z.int().describe("where to go on: with another manifest, and where that has no segments, with /records"),
   expires_at: z.iso.datetime(),
 });
@@ -54,7 +58,12 @@ export function partitionOperations(): Operation[] {
       tag: "consume",
       summary: "An offset by place or by time (Kafka's ListOffsets); -1 where no record fits",
       access: onTopic("describe", "topic"),
-      query: z.strictObject({ at: atSchema.default("latest") }),
+      query: z.strictObject({
+        at: atSchema.default("latest"),
+        isolation: isolationSchema
+          .default("read_uncommitted")
+          .describe("read_committed: latest is where open transactions begin"),
+      }),
       responses: {
         200: {
           description: "the offset",
@@ -71,7 +80,8 @@ export function partitionOperations(): Operation[] {
       async handle(exchange) {
         const topic = exchange.param("topic");
         const partition = exchange.partition();
-        const { offset, timestampMs } = await exchange.surface.log.listOffset(topic, partition, offsetSpec(exchange.query.at));
+        const { at, isolation } = exchange.query;
+        const { offset, timestampMs } = await exchange.surface.log.listOffset(topic, partition, offsetSpec(at), isolation);
         return json({ topic, partition, offset, timestamp: timestampMs });
       },
     }),
@@ -105,6 +115,11 @@ export function partitionOperations(): Operation[] {
             from_byte: segment.fromByte,
             to_byte: segment.toByte,
             url: segment.url,
+          })),
+          aborted: found.aborted.map((one) => ({
+            producer_id: one.producerId,
+            first_offset: one.firstOffset,
+            marker_offset: one.markerOffset,
           })),
           next_offset: found.nextOffset,
           expires_at: new Date(found.expiresAtMs).toISOString(),

@@ -117,6 +117,13 @@ export function* batchHeaders(bytes: Uint8Array): Generator<BatchHeader> {
   }
 }
 
+/** The attributes of batches that follow each other, and nothing else of them. */
+export function* peekAttributes(bytes: Uint8Array): Generator<number> {
+  for (let at = 0; at + BATCH_OVERHEAD_BYTES <= bytes.byteLength; at += batchSizeOf(bytes, at)) {
+    yield readInt16(bytes, at + ATTRIBUTES_AT);
+  }
+}
+
 /** The CRC-32C that the batch at byte `at` should have. */
 export function computeCrc(bytes: Uint8Array, at: number, sizeBytes: number): number {
   return crc32c(bytes, at + ATTRIBUTES_AT, at + sizeBytes);

@@ -4,14 +4,16 @@
  * M1  The segments follow each other without a gap, and the first one holds the offset. Where none holds it, there are
  *     none: what is not rolled yet is read through the log.
  * M2  Only segments are named, never blobs: an object of blobs may hold records of other topics, and its URL all of them.
+ * M3  No segment is named that reaches beyond the last stable offset: what of it was aborted is not known yet.
  */
 import { BrokerlessError } from "../../base/errors.ts";
 import type { Clock, Storage } from "../../ports/index.ts";
-import { type Head, partitionKey } from "../items/head.ts";
+import { type Head, lastStableOffset, partitionKey } from "../items/head.ts";
 import { decodeSegment, type Segment, segmentObject, segmentRange } from "../items/segment.ts";
 import { positionsAround } from "../items/segment-index.ts";
 import { storageStep } from "../storage-errors.ts";
 import type { Manifest, Topic } from "../types.ts";
+import { readAborted } from "./aborted.ts";
 
 /** How long a URL can be used. */
 const URL_MS = 15 * 60_000;
@@ -41,6 +43,7 @@ export async function manifest(
   const found = follow(
     items.map(({ key, item }) => decodeSegment(key, item)),
     offset,
+    lastStableOffset(head),
   );
   if (found.length === 0) await sign("segments/none");
   const segments = await Promise.all(
@@ -53,16 +56,17 @@ export async function manifest(
     })),
   );
   const nextOffset = segments.at(-1)?.nextOffset ?? offset;
-  return { segments, nextOffset, expiresAtMs, logStartOffset: head.start, logEndOffset: head.next };
+  const aborted = head.lastAbortOffset < offset ? [] : await readAborted(table, topic.id, partition, offset, nextOffset);
+  return { segments, aborted, nextOffset, expiresAtMs, logStartOffset: head.start, logEndOffset: lastStableOffset(head) };
 }
 
-/** M1. */
-function follow(segments: readonly Segment[], offset: number): Segment[] {
+/** M1, M3. */
+function follow(segments: readonly Segment[], offset: number, stable: number): Segment[] {
   const found: Segment[] = [];
   let next = offset;
   for (const segment of segments) {
     const follows = found.length === 0 ? segment.base <= next && next <= segment.last : segment.base === next;
-    if (!follows) break;
+    if (!follows || segment.last >= stable) break;
     found.push(segment);
     next = segment.last + 1;
   }
