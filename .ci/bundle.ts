@@ -78,6 +78,7 @@ async function openApi(version: string): Promise<string> {
     withMetrics: false,
     withKafka: true,
     withGroups: true,
+    withShares: true,
     withLag: true,
     withTokens: true,
   };

@@ -1,5 +1,6 @@
 /** What the functions have in common: the log over the deployment's table and bucket, and the HTTP app over the log. */
 import { Tokens } from "../lib/auth/index.ts";
+import type { ShareGroupsApi } from "../lib/groups/share/types.ts";
 import type { GroupsApi } from "../lib/groups/types.ts";
 import { createHttpApp } from "../lib/http/index.ts";
 import type { LambdaParts } from "../lib/http/lambda/handler.ts";
@@ -21,9 +22,16 @@ export function openApp(): LambdaParts {
     );
   let kafka: Promise<KafkaFrames> | undefined;
   let groups: Promise<GroupsApi> | undefined;
+  let shares: Promise<ShareGroupsApi> | undefined;
   const openGroups = (): Promise<GroupsApi> => {
     groups ??= import("../lib/groups/groups.ts").then(({ createGroups }) => createGroups({ storage, log, clock, ids, doorbell }));
     return groups;
+  };
+  const openShares = (): Promise<ShareGroupsApi> => {
+    shares ??= import("../lib/groups/share/share.ts").then(({ createShareGroups }) =>
+      createShareGroups({ storage, log, clock, ids, doorbell, codecs: nodeCodecs }),
+    );
+    return shares;
   };
   const app = createHttpApp({
     log,
@@ -40,6 +48,7 @@ export function openApp(): LambdaParts {
     version: process.env.BROKERLESS_VERSION ?? "0.0.0",
     onInternalError,
     groups: openGroups,
+    shares: openShares,
     async lag() {
       const { openLag } = await import("./consumer-lag.ts");
       return openLag({ storage, log, clock, codecs: nodeCodecs, groups: await openGroups() });

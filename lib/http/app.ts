@@ -30,6 +30,7 @@ export function createHttpApp(parts: HttpAppParts): HttpApp {
     withTokens: parts.tokens !== undefined,
     withKafka: surface.kafka !== undefined,
     withGroups: surface.groups !== undefined,
+    withShares: surface.shares !== undefined,
     withLag: surface.lag !== undefined,
     upkeep: parts.upkeep,
   });

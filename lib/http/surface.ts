@@ -1,6 +1,7 @@
 /** What the routes are given: the log, its surroundings, and what the whole surface shares. */
 import type { Principal, Tokens } from "../auth/index.ts";
 import { invariant } from "../base/assert.ts";
+import type { ShareGroupsApi } from "../groups/share/types.ts";
 import type { GroupsApi } from "../groups/types.ts";
 import { type Codecs, defaultPartitioner, type Partitioner } from "../kafka/index.ts";
 import type { LagApi } from "../lag/types.ts";
@@ -56,6 +57,8 @@ export interface SurfaceParts {
   readonly auth: AuthKind;
   /** Consumer groups. Without them there are no such routes. */
   readonly groups?: (() => Promise<GroupsApi>) | undefined;
+  /** Share groups: queues. Without them there are no such routes. */
+  readonly shares?: (() => Promise<ShareGroupsApi>) | undefined;
   /** How far groups are behind. Without it there are no such routes. */
   readonly lag?: (() => Promise<LagApi>) | undefined;
   /** Kafka's protocol, for `POST /kafka`. Without it there is no such route. */
@@ -92,6 +95,7 @@ export function createSurface(parts: SurfaceParts): Surface {
     metricsText: parts.metricsText,
     kafka: parts.kafka,
     groups: parts.groups,
+    shares: parts.shares,
     lag: parts.lag,
     tokens: parts.tokens,
     guard: parts.auth === "token" ? parts.tokens : undefined,

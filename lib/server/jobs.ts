@@ -3,6 +3,8 @@
 import { snakeCase } from "../base/names.ts";
 import { expireOffsets } from "../groups/offsets/expire.ts";
 import type { OffsetsMirror } from "../groups/offsets-topic/mirror.ts";
+import { TEND_EVERY_MS, tendQueues } from "../groups/share/job.ts";
+import type { ShareGroupsApi } from "../groups/share/types.ts";
 import type { Upkeep } from "../http/surface.ts";
 import { type Notifier, reportAndNotify } from "../lag/notify/notify.ts";
 import { LOOK_EVERY_MS, lagSettings } from "../lag/settings.ts";
@@ -44,9 +46,10 @@ export function jobsFor(options: {
   readonly transactions: Transactions;
   readonly lookMs: number;
   readonly mirror: OffsetsMirror | undefined;
+  readonly shares: ShareGroupsApi;
   readonly notifiers: readonly Notifier[];
 }): Jobs {
-  const { offsetsRetentionMs, log, transactions, lookMs, mirror, notifiers } = options;
+  const { offsetsRetentionMs, log, transactions, lookMs, mirror, notifiers, shares } = options;
   const lag: Job = {
     everyMs: lookMs,
     run: (parts, run) => reportAndNotify({ ...parts, log, settings: lagSettings(lookMs) }, notifiers, run),
@@ -59,7 +62,8 @@ export function jobsFor(options: {
     everyMs: SETTLE_EVERY_MS,
     run: ({ storage, clock }, run) => settleTransactions({ storage, clock, transactions }, run),
   };
-  const jobs = { ...JOBS, expire, lag, transactions: settle };
+  const queues: Job = { everyMs: TEND_EVERY_MS, run: (parts, run) => tendQueues(parts, shares, run) };
+  const jobs = { ...JOBS, expire, lag, transactions: settle, queues };
   if (mirror === undefined) return jobs;
   return { ...jobs, offsets: { everyMs: RECONCILE_EVERY_MS, run: (_parts, run) => mirror.reconcile(run) } };
 }

@@ -4,6 +4,8 @@ import { BrokerlessError } from "../base/errors.ts";
 import { createGroups } from "../groups/groups.ts";
 import { OffsetsMirror } from "../groups/offsets-topic/mirror.ts";
 import { offsetsTopicSpec } from "../groups/offsets-topic/topic.ts";
+import { createShareGroups } from "../groups/share/share.ts";
+import type { ShareGroupsApi } from "../groups/share/types.ts";
 import type { GroupsApi } from "../groups/types.ts";
 import { createHttpApp } from "../http/index.ts";
 import type { Upkeep } from "../http/surface.ts";
@@ -41,6 +43,7 @@ interface Ground {
   /** Undefined over a log that was given: there is no table to keep them in. */
   readonly groups: GroupsApi | undefined;
   readonly transactions: (() => Promise<TransactionsApi>) | undefined;
+  readonly shares: ShareGroupsApi | undefined;
   readonly lag: LagApi | undefined;
   readonly upkeep: Upkeep | undefined;
   /** Undefined over a log that was given: there is no table to keep them in. */
@@ -90,7 +93,7 @@ export async function startServer(options: ServerOptions = {}): Promise<RunningS
       settings: { autoCreateTopics, defaultPartitions, internalTopics: ground.internalTopics },
       onInternalError,
     });
-    const { groups, lag } = ground;
+    const { groups, shares, lag } = ground;
     const hasTokens = auth === "token" && (await ground.tokens?.exist()) === true;
     const app = createHttpApp({
       log: ground.log,
@@ -106,6 +109,7 @@ export async function startServer(options: ServerOptions = {}): Promise<RunningS
       outlivesAnswer: true,
       ...(ground.upkeep === undefined ? {} : { upkeep: ground.upkeep }),
       groups: groups === undefined ? undefined : async () => groups,
+      shares: shares === undefined ? undefined : async () => shares,
       lag: lag === undefined ? undefined : async () => lag,
       ready: async () => {
         await ground.ready();
@@ -169,6 +173,7 @@ async function openGround(
       log,
       groups: undefined,
       transactions: undefined,
+      shares: undefined,
       lag: undefined,
       upkeep: undefined,
       tokens: undefined,
@@ -192,15 +197,17 @@ async function openGround(
     { initialDelayMs: config.groupInitialRebalanceDelayMs },
   );
   const transactions = createTransactions({ storage, log, groups, clock, ids });
+  const shares = createShareGroups({ storage, log, clock, ids, doorbell, metrics, codecs: nodeCodecs });
   const jobParts = { storage, clock, ids, codecs: nodeCodecs, digest: systemDigest };
   const lookMs = config.lagIntervalMs ?? lookEveryMs(storage.kind);
   const offsetsRetentionMs = config.offsetsRetentionMinutes * 60_000;
-  const jobs = jobsFor({ offsetsRetentionMs, log, transactions, lookMs, mirror, notifiers });
+  const jobs = jobsFor({ offsetsRetentionMs, log, transactions, lookMs, mirror, notifiers, shares });
   const stopJobs = config.jobs ? startJobs(jobs, { ...jobParts, metrics, say }) : async () => {};
   return {
     log,
     groups,
     transactions: async () => transactions,
+    shares,
     lag: createLag({ storage, log, groups, clock, codecs: nodeCodecs, settings: lagSettings(lookMs) }),
     upkeep: upkeepOf(jobs, jobParts),
     tokens: new Tokens({ table: storage.table, clock, ids }),

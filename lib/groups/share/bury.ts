@@ -27,7 +27,7 @@ interface Grave {
 }
 
 /** The headers' names, without `brokerless-dlq-`. */
-const PREFIX = "brokerless-dlq-";
+export const DLQ_PREFIX = "brokerless-dlq-";
 const READ_BYTES = 16 * 1024 * 1024;
 
 const encoder = new TextEncoder();
@@ -95,8 +95,8 @@ function letter({ place, group, nowMs }: Grave, record: RecordView, { of }: Dead
   };
   const headers: RecordHeader[] = [
     // A letter that died before and was sent again says only where it died last.
-    ...record.headers().filter(({ key }) => !key.startsWith(PREFIX)),
-    ...Object.entries(facts).map(([key, value]) => ({ key: `${PREFIX}${key}`, value: encoder.encode(value) })),
+    ...record.headers().filter(({ key }) => !key.startsWith(DLQ_PREFIX)),
+    ...Object.entries(facts).map(([key, value]) => ({ key: `${DLQ_PREFIX}${key}`, value: encoder.encode(value) })),
   ];
   return encodeBatch([{ key: record.key(), value: record.value(), headers }], { timestampMs: nowMs });
 }

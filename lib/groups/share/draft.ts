@@ -96,7 +96,7 @@ export class Draft {
     this.window = finished(this.window, offsets);
   }
 
-  /** Was this acknowledged before, in this way, by this holder? */
+  /** Was this settled before, in this way, by this holder? A renewal settles nothing: after its time it is none. */
   #done({ verdict, holder }: Judgement, offset: number): boolean {
     const is = (one: Recent): boolean =>
       one.verdict === verdict && one.holder === holder && one.first <= offset && offset <= one.last;
@@ -131,7 +131,11 @@ export class Draft {
     }
     for (const [offset, found, after] of moves) this.move(offset, found, after);
     if (this.window !== before || moves.length > 0) {
-      this.#recent.push(...judgements.map(({ first, last, verdict, holder }) => ({ first, last, verdict, holder })));
+      this.#recent.push(
+        ...judgements
+          .filter(({ verdict }) => verdict !== "renew")
+          .map(({ first, last, verdict, holder }) => ({ first, last, verdict, holder })),
+      );
     }
     return true;
   }

@@ -17,6 +17,7 @@ export interface OperationsOptions {
   readonly withMetrics: boolean;
   readonly withKafka: boolean;
   readonly withGroups: boolean;
+  readonly withShares: boolean;
   readonly withLag: boolean;
   readonly withTokens: boolean;
   readonly upkeep?: Upkeep | undefined;
@@ -35,7 +36,7 @@ export interface Operations {
 }
 
 export function operationsOf(options: OperationsOptions): Operations {
-  const { limits, version, withMetrics, withKafka, withGroups, withLag, withTokens, upkeep } = options;
+  const { limits, version, withMetrics, withKafka, withGroups, withShares, withLag, withTokens, upkeep } = options;
   const later: Family[] = [
     { under: "/topics/", load: async () => (await import("./events.ts")).eventOperations() },
     { under: "/topics", load: async () => (await import("./rest-v2.ts")).topicV2Operations(limits) },
@@ -52,6 +53,7 @@ export function operationsOf(options: OperationsOptions): Operations {
       { under: "/v1/groups/", load: async () => (await import("./group-configs.ts")).groupConfigOperations() },
       { under: "/v3/clusters/", load: async () => (await import("./consumer-groups.ts")).consumerGroupOperations() },
     );
+  if (withShares) later.push({ under: "/v1/queues/", load: async () => (await import("./queues.ts")).queueOperations(limits) });
   if (withLag)
     later.push(
       { under: "/v1/lag", load: async () => (await import("./lag.ts")).lagOperations() },

@@ -40,6 +40,7 @@ const OPERATIONS = await allOperations(
     withMetrics: true,
     withKafka: true,
     withGroups: true,
+    withShares: true,
     withLag: true,
     withTokens: true,
   }),

@@ -7,6 +7,7 @@ import fc from "fast-check";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { encodeCursor } from "../../../lib/groups/poll/cursor.ts";
 import { HTTP_ERRORS } from "../../../lib/http/index.ts";
+import { encodeReceipt } from "../../../lib/http/queues/receipt.ts";
 import { type Answer, ask, batch, createTopic, jsonInit, startTestServer, type TestServer } from "./harness.ts";
 
 let server: TestServer;
@@ -25,6 +26,8 @@ const tokenIds: string[] = [];
 
 /** Groups without members, with something committed, and one with a member; some requests join them, some delete them. */
 let groups: string[] = [];
+/** Share groups with a dead-letter topic. */
+let queues: string[] = [];
 let made = 0;
 
 /** The topics and groups that requests are about; some delete them. */
@@ -32,6 +35,12 @@ async function restore(): Promise<void> {
   const there = new Set((await server.log.listTopics()).map(({ name }) => name));
   if (!there.has("t")) await createTopic(server, "t", 3);
   if (!there.has("compacted")) await createTopic(server, "compacted", 1, { "cleanup.policy": "compact" });
+  if (!there.has("dead")) await createTopic(server, "dead");
+  queues = Array.from({ length: 5 }, () => `queue-${made++}`);
+  for (const group of queues) {
+    await server.groups.alterConfigs(group, { "errors.deadletterqueue.topic.name": "dead" });
+    await ask(`${server.url}/v1/queues/${group}/receive`, jsonInit({ topics: ["t"], max_messages: 1 }));
+  }
   groups = Array.from({ length: 5 }, () => `group-${made++}`);
   const offsets = [{ topic: "t", partition: 0, offset: 0 }];
   for (const group of groups) await ask(`${server.url}/v1/groups/${group}/offsets`, jsonInit({ offsets }));
@@ -77,7 +86,7 @@ function fitting(schema: Schema): fc.Arbitrary<unknown> {
     case "integer":
     case "number":
       return fc.oneof(
-        { weight: 4, arbitrary: fc.integer({ min: Math.max(schema.minimum ?? -5, -5), max: 5 }) },
+        { weight: 4, arbitrary: fc.integer({ min: Math.max(schema.minimum ?? -5, -5), max: Math.max(schema.minimum ?? 0, 5) }) },
         { weight: 1, arbitrary: fc.maxSafeInteger() },
       );
     case "boolean":
@@ -92,6 +101,9 @@ function fitting(schema: Schema): fc.Arbitrary<unknown> {
       return textOf(schema);
   }
 }
+
+/** Of a message that was never given. */
+const RECEIPT = encodeReceipt({ topic: "t", topicId: "a".repeat(22), partition: 0, offset: 0, holder: "abcdefghijkl" });
 
 /** What words of the description mean here. */
 const HINTS: Readonly<Record<string, fc.Arbitrary<unknown>>> = {
@@ -119,6 +131,10 @@ const HINTS: Readonly<Record<string, fc.Arbitrary<unknown>>> = {
   pause: fc.constantFrom([], [], [], [{ topic: "t", partition: 0 }]),
   resume: fc.constantFrom([], [], [], [{ topic: "t", partition: 0 }]),
   partitions: fc.constantFrom([{ topic: "t", partition: 0 }], [{ topic: "t", partition: 9 }]),
+  receipts: fc.constantFrom([RECEIPT], [RECEIPT, RECEIPT]),
+  max_messages: fc.integer({ min: 1, max: 20 }),
+  visibility_timeout_ms: fc.constantFrom(undefined, undefined, 15_000),
+  wait_ms: fc.constantFrom(0, 0, 10),
   offsets: fc.constantFrom([{ topic: "t", partition: 0, offset: 0 }], [{ topic: "nowhere", partition: 0, offset: 1 }]),
 };
 
@@ -195,7 +211,15 @@ function pathOf(template: string): fc.Arbitrary<string> {
   const names = [...template.matchAll(/\{(\w+)\}/g)].map(([, name]) => name as string);
   const values = names.map((name) => {
     const words =
-      name === "cluster_id" ? [server.clusterId] : name === "token_id" ? tokenIds : name === "group" ? groups : PATH_WORDS[name];
+      name === "cluster_id"
+        ? [server.clusterId]
+        : name === "token_id"
+          ? tokenIds
+          : name === "group"
+            ? template.startsWith("/v1/queues")
+              ? queues
+              : groups
+            : PATH_WORDS[name];
     const good = fc.constantFrom(...(words ?? ["x"]));
     const bad = fc.oneof(
       fc.constantFrom("-1", "99", "%00", "..", "%2e%2e", "a%2fb", "é", "%", "9".repeat(40)),

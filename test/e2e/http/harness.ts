@@ -2,6 +2,7 @@
 import { connect } from "node:net";
 import { Tokens } from "../../../lib/auth/index.ts";
 import { createGroups } from "../../../lib/groups/groups.ts";
+import { createShareGroups } from "../../../lib/groups/share/share.ts";
 import type { GroupsApi } from "../../../lib/groups/types.ts";
 import type { HttpApp } from "../../../lib/http/app.ts";
 import { createHttpApp, type Limits } from "../../../lib/http/index.ts";
@@ -72,10 +73,12 @@ export async function startTestServer(options: TestServerOptions = {}): Promise<
   const stopping = new AbortController();
   const groups = createGroups({ storage, log, clock, ids, doorbell }, { initialDelayMs: 0 });
   const lagParts = { storage, log, clock, ids, codecs: nodeCodecs, settings: options.lagSettings ?? LAG_SETTINGS };
+  const shares = createShareGroups({ storage, log, clock, ids, doorbell, codecs: nodeCodecs });
   const lag = createLag({ ...lagParts, groups });
   const app = createHttpApp({
     log,
     groups: async () => groups,
+    shares: async () => shares,
     lag: async () => lag,
     clock,
     ids,

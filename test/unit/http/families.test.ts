@@ -21,6 +21,7 @@ const REAL = operationsOf({
   withMetrics: true,
   withKafka: true,
   withGroups: true,
+  withShares: true,
   withLag: true,
   withTokens: true,
   upkeep: { jobs: ["roll"], run: async () => ({ left: false }) },

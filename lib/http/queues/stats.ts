@@ -1,0 +1,115 @@
+/** `GET /v1/queues/{group}` and `POST .../redrive`: what there is to do in a queue, and dead letters back into it. */
+import * as z from "zod";
+import { BrokerlessError } from "../../base/errors.ts";
+import { redrive } from "../../groups/share/redrive.ts";
+import { json, type Reply } from "../call.ts";
+import { errorBody } from "../errors.ts";
+import type { Exchange } from "../exchange.ts";
+import { groupsOf } from "../groups/poll.ts";
+import { jsonBody } from "../routes/topics.ts";
+import { sharesOf } from "./receive.ts";
+
+const DEAD_LETTERS = "errors.deadletterqueue.topic.name";
+
+const counts = {
+  depth: z.int().describe("messages to be received, now or later"),
+  in_flight: z.int().describe("received, and not settled"),
+  parked: z.int().describe("of both: kept apart, because their time has not come or others went ahead"),
+  dying: z.int().describe("rejected or delivered too often, and not in the dead-letter topic yet"),
+  dead_letters: z.int().describe("rejected or delivered too often, ever"),
+  oldest_age_ms: z.int().nullable().describe("of the oldest message that is not settled"),
+};
+
+export const statsSchema = z.object({
+  group: z.string(),
+  dead_letter_topic: z.string().nullable(),
+  ...counts,
+  partitions: z.array(
+    z.object({
+      topic: z.string(),
+      partition: z.int(),
+      start_offset: z.int(),
+      end_offset: z.int(),
+      log_end_offset: z.int(),
+      ...counts,
+    }),
+  ),
+});
+
+export const redriveSchema = z.strictObject({ max_messages: z.int().min(1).max(1_000).default(100) });
+
+export const redrivenSchema = z.object({
+  redriven: z.int(),
+  skipped: z.int().describe("of other groups, or no dead letters"),
+  failed: z.array(z.looseObject({ partition: z.int(), offset: z.int(), code: z.string(), message: z.string() })),
+});
+
+export async function stats(exchange: Exchange): Promise<Reply> {
+  const group = exchange.param("group");
+  const nowMs = exchange.surface.clock.nowMs();
+  const depths = await (await sharesOf(exchange)).depths(group);
+  const partitions = depths
+    .filter(({ topic }) => exchange.may({ resource: "topic", operation: "describe", name: topic }))
+    .map((one) => ({
+      topic: one.topic,
+      partition: one.partition,
+      start_offset: one.startOffset,
+      end_offset: one.endOffset,
+      log_end_offset: one.logEndOffset,
+      depth: one.depth,
+      in_flight: one.inFlight,
+      parked: one.parked,
+      dying: one.dying,
+      dead_letters: one.deadLetters,
+      oldest_age_ms: one.oldestAtMs < 0 ? null : Math.max(0, nowMs - one.oldestAtMs),
+    }));
+  const deadLetterTopic = await deadLetterTopicOf(exchange);
+  const queue = partitions.filter(({ topic }) => topic !== deadLetterTopic);
+  const sum = (of: (one: (typeof partitions)[number]) => number): number => queue.reduce((total, one) => total + of(one), 0);
+  const ages = queue.flatMap(({ oldest_age_ms }) => oldest_age_ms ?? []);
+  return json({
+    group,
+    dead_letter_topic: deadLetterTopic ?? null,
+    depth: sum((one) => one.depth),
+    in_flight: sum((one) => one.in_flight),
+    parked: sum((one) => one.parked),
+    dying: sum((one) => one.dying),
+    dead_letters: sum((one) => one.dead_letters),
+    oldest_age_ms: ages.length === 0 ? null : Math.max(...ages),
+    partitions,
+  });
+}
+
+export async function redriveQueue(exchange: Exchange): Promise<Reply> {
+  const { log, codecs, clock, ids } = exchange.surface;
+  const group = exchange.param("group");
+  const { max_messages } = await jsonBody(exchange, redriveSchema);
+  const topic = await deadLetterTopicOf(exchange);
+  if (topic === undefined) {
+    throw new BrokerlessError(
+      "invalid_request",
+      `group "${group}" has no dead-letter topic; its config ${DEAD_LETTERS} names one`,
+      {
+        field: DEAD_LETTERS,
+      },
+    );
+  }
+  exchange.require({ resource: "topic", operation: "read", name: topic });
+  const answer = await redrive(
+    { log, codecs, shares: await sharesOf(exchange), nowMs: clock.nowMs() },
+    {
+      group,
+      topic,
+      holder: Buffer.from(ids.secret(9)).toString("base64url"),
+      maxRecords: max_messages,
+      checkTopic: (name) => exchange.require({ resource: "topic", operation: "write", name }),
+    },
+  );
+  const failed = answer.failed.map(({ partition, offset, error }) => ({ partition, offset, ...errorBody(error) }));
+  return json({ redriven: answer.redriven, skipped: answer.skipped, failed });
+}
+
+async function deadLetterTopicOf(exchange: Exchange): Promise<string | undefined> {
+  const configs = await (await groupsOf(exchange)).configs(exchange.param("group"));
+  return configs.find(({ name }) => name === DEAD_LETTERS)?.value || undefined;
+}
