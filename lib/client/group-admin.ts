@@ -62,6 +62,8 @@ export interface PartitionLag extends Omit<TopicLag, "group" | "partitions"> {
   readonly partition: number;
   readonly currentOffset: number;
   readonly logEndOffset: number;
+  /** So far the commit is above the log end; above 0 the status is `ERR`. */
+  readonly beyondEndRecords: number;
   readonly clientId: string | undefined;
 }
 
@@ -132,6 +134,7 @@ export class GroupAdmin {
       partition: Number(one["partition"]),
       currentOffset: Number(one["current_offset"]),
       logEndOffset: Number(one["log_end_offset"]),
+      beyondEndRecords: Number(one["beyond_end_records"]),
       clientId: typeof one["client_id"] === "string" ? one["client_id"] : undefined,
     }));
   }

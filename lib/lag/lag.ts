@@ -1,4 +1,6 @@
 /** Lag behind one object, over any storage. See `types.ts` for what it promises. */
+import { BrokerlessError } from "../base/errors.ts";
+import { inParallel } from "../base/parallel.ts";
 import { checkGroupName, GROUPS } from "../groups/items/group.ts";
 import type { GroupDescription, GroupsApi } from "../groups/types.ts";
 import { storageStep } from "../log/storage-errors.ts";
@@ -11,6 +13,7 @@ import { isUnknown, readUnread, type UnreadParts } from "./unread.ts";
 
 /** Groups that are looked at together: bounds the memory. */
 export const GROUPS_TOGETHER = 64;
+const DESCRIBED_AT_ONCE = 16;
 
 export interface LagParts extends LookParts, UnreadParts {
   readonly groups: Pick<GroupsApi, "describe">;
@@ -43,12 +46,27 @@ class Lag implements LagApi {
     return evaluate(look, this.#parts.settings, ownersOf(description));
   }
 
-  async *all(): AsyncGenerator<readonly GroupLag[]> {
+  async *all({ owners = false }: { readonly owners?: boolean } = {}): AsyncGenerator<readonly GroupLag[]> {
     const [names, topics] = await Promise.all([this.groups(), topicsById(this.#parts)]);
     for (let i = 0; i < names.length; i += GROUPS_TOGETHER) {
-      const looks = await lookAt(this.#parts, names.slice(i, i + GROUPS_TOGETHER), topics);
-      yield looks.map((look) => evaluate(look, this.#parts.settings)).filter(({ partitions }) => partitions.length > 0);
+      const some = names.slice(i, i + GROUPS_TOGETHER);
+      const [looks, owned] = await Promise.all([lookAt(this.#parts, some, topics), owners ? this.#owners(some) : []]);
+      yield looks
+        .map((look, at) => evaluate(look, this.#parts.settings, owned[at]))
+        .filter(({ partitions }) => partitions.length > 0);
     }
+  }
+
+  /** Of a group that has just gone: none. */
+  #owners(groups: readonly string[]): Promise<(Owners | undefined)[]> {
+    return inParallel(groups, DESCRIBED_AT_ONCE, async (group) => {
+      try {
+        return ownersOf(await this.#parts.groups.describe(group));
+      } catch (error) {
+        if (error instanceof BrokerlessError && error.code === "unknown_group") return undefined;
+        throw error;
+      }
+    });
   }
 
   async forget(group: string): Promise<void> {

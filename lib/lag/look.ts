@@ -12,6 +12,7 @@ import { storageStep } from "../log/storage-errors.ts";
 import type { Topic } from "../log/types.ts";
 import type { Clock, Item, Key, Storage } from "../ports/index.ts";
 import { decodeWindows, type Windows, windowsKey } from "./items/window.ts";
+import { placeOf } from "./position.ts";
 import type { LagSettings } from "./settings.ts";
 import { NO_WINDOW, observe, type Window } from "./window.ts";
 
@@ -26,6 +27,7 @@ export interface LookParts {
 export interface PartitionLook {
   readonly topic: Topic;
   readonly partition: number;
+  /** What is committed; its offset is a place in the log. */
   readonly entry: OffsetEntry;
   /** Undefined: the partition is not there, though its topic is. */
   readonly head: Head | undefined;
@@ -102,8 +104,9 @@ function lookAtBlock(
   nowMs: number,
 ): BlockLook {
   const partitions = partitionsIn(item, block, "offset").map((partition): PartitionLook => {
-    const entry = entryOf(item, partition) as OffsetEntry;
     const head = heads.get(partitionName(topic.id, partition));
+    const committed = entryOf(item, partition) as OffsetEntry;
+    const entry = { ...committed, offset: placeOf(committed.offset, head) };
     const seen = { ...entry, logEndOffset: head?.next ?? 0 };
     return { topic, partition, entry, head, window: observe(stored.get(partition) ?? NO_WINDOW, seen, settings, nowMs) };
   });

@@ -8,6 +8,11 @@ export interface Position {
   readonly beyondEnd: number;
 }
 
+/** Tools commit -1 to say "from the end" and -2 to say "from the beginning": what is there to be read from. */
+export function placeOf(offset: number, log: { readonly start: number; readonly next: number } | undefined): number {
+  return offset >= 0 ? offset : offset === -1 ? (log?.next ?? 0) : (log?.start ?? 0);
+}
+
 /** The commit must have been read before the log end: so a commit above the end is never only a late look. */
 export function positionOf(offset: number, log: { readonly start: number; readonly next: number }): Position {
   return {

@@ -10,7 +10,7 @@
  * 3  Only of at least `leastCompared` commits (one alone neither moves nor stands still; Burrow asks for none), and where the
  *    lag was above `allowedLag` at every one whose lag is known:
  *    STALL   it commits, and always the same offset;
- *    WARN    it commits and moves, and its lag never became less.
+ *    WARN    it commits and moves, and its lag never became less, as far as two or more are known.
  * 4  OK      anything else.
  *
  * A partition that is not as it must be (its topic's head is missing, or the commit is beyond the log end) is ERR, whatever
@@ -86,14 +86,10 @@ function hasRewound(observations: readonly Observation[]): boolean {
   );
 }
 
+/** Of lags that are not known, as of commits that were seen late, nothing is said. */
 function lagNeverFell(observations: readonly Observation[]): boolean {
-  let before = -1;
-  for (const { lag } of observations) {
-    if (lag === undefined) continue;
-    if (lag < before) return false;
-    before = lag;
-  }
-  return true;
+  const known = observations.flatMap(({ lag }) => lag ?? []);
+  return known.length > 1 && known.every((lag, i) => i === 0 || lag >= (known[i - 1] as number));
 }
 
 /** One partition as the group's status is made of it. */

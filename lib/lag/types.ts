@@ -62,8 +62,8 @@ export interface LagApi {
    * yet. Throws `unknown_group`, `invalid_group`.
    */
   groupLag(group: string, options?: { readonly exact?: boolean }): Promise<GroupLag>;
-  /** Every group that has committed, as it is now, without owners; in parts, so that there may be many. */
-  all(): AsyncIterable<readonly GroupLag[]>;
+  /** Every group that has committed, as it is now; in parts, so that there may be many. `owners`: with them. */
+  all(options?: { readonly owners?: boolean }): AsyncIterable<readonly GroupLag[]>;
   /** Forgets the windows of a group; they fill again from its next commits on. */
   forget(group: string): Promise<void>;
 }

@@ -26,7 +26,8 @@ export function lagText(cluster: string, groups: readonly GroupLag[]): string {
       gauge("kafka_consumergroup_group_topic_sum_lag", sum, { ...exporter, topic });
     }
     for (const one of partitions) {
-      const { topic, partition, offset, currentLag, time, status, logStartOffset, logEndOffset, lostRecords, owner } = one;
+      const { topic, partition, offset, currentLag, time, status, logStartOffset, logEndOffset, lostRecords, beyondEnd, owner } =
+        one;
       const where = { topic, partition };
       const member = {
         member_host: owner?.clientHost ?? "",
@@ -40,6 +41,7 @@ export function lagText(cluster: string, groups: readonly GroupLag[]): string {
       gauge("kafka_consumergroup_group_lag", currentLag, consumer);
       gauge("kafka_consumergroup_group_lag_seconds", time.seconds, consumer);
       gauge("brokerless_consumer_lost_records", lostRecords, { group, ...where });
+      gauge("brokerless_consumer_beyond_end_records", beyondEnd, { group, ...where });
       gauge("brokerless_consumer_status", STATUSES.indexOf(status), { group, ...where });
       if (logEndOffset < 0) continue;
       gauge("burrow_kafka_topic_partition_offset", logEndOffset, { cluster, ...where });

@@ -82,6 +82,6 @@ async function lagMetrics({ lag, log }: Surface): Promise<string> {
   if (lag === undefined) return "";
   const { lagText } = await import("../lag/prometheus.ts");
   const groups: GroupLag[] = [];
-  for await (const some of (await lag()).all()) groups.push(...some.filter(({ expired }) => !expired));
+  for await (const some of (await lag()).all({ owners: true })) groups.push(...some.filter(({ expired }) => !expired));
   return lagText(await log.clusterId(), groups);
 }

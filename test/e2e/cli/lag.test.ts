@@ -51,10 +51,12 @@ test("one group partition by partition, with exact times; JSON for programs", as
       recent_lags: [4],
       current_offset: 1,
       log_end_offset: 5,
+      beyond_end_records: 0,
       client_id: null,
     },
   ]);
   expect(lines((await run("lag behind")).out)[0]).toContain("PARTITION");
+  expect(JSON.parse((await run("lag beyond --json")).out)).toMatchObject([{ status: "ERR", lag: 0, beyond_end_records: 45 }]);
 });
 
 test("a group that is not there, and an interval that is none, are named", async () => {

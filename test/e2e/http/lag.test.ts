@@ -152,6 +152,26 @@ describe("a consumer that stands still and one that is well", () => {
     expect(new Set(types).size).toBe(types.length);
   });
 
+  test("have the member that has the partition in the metrics, as kafka-lag-exporter's dashboards ask for it", async () => {
+    const poll = await fetch(`${server.url}/v1/groups/owned/poll`, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify({ topics: ["clicks"], auto_offset_reset: "earliest" }),
+    });
+    const { cursor, member_id } = (await poll.json()) as { cursor: string; member_id: string };
+    await fetch(`${server.url}/v1/groups/owned/commit`, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify({ cursor }),
+    });
+    const { members } = (await get("/v1/groups/owned")) as Answer;
+    const { body: text } = await ask(`${server.url}/metrics`);
+    const where = `cluster_name="${server.clusterId}",group="owned",topic="clicks",partition="0"`;
+    const who = `member_host="${members[0].client_host}",consumer_id="${member_id}",client_id="${members[0].client_id}"`;
+    expect(text.split("\n")).toContain(`kafka_consumergroup_group_lag{${where},${who}} 0`);
+    expect(text).toContain('brokerless_consumer_beyond_end_records{group="stuck",topic="clicks",partition="0"} 0');
+  });
+
   test("begin anew where Burrow is told to forget them; their offsets stay", async () => {
     const path = `/v3/kafka/${server.clusterId}/consumer/stuck`;
     const { body } = await ask(`${server.url}${path}`, { method: "DELETE" });

@@ -251,3 +251,71 @@ test("a group that is not there is refused, and one that is forgotten begins wit
   for await (const some of lag.all()) all.push(...some);
   expect(all.map(({ group, totalLag }) => [group, totalLag])).toEqual([["g", 4]]);
 });
+
+test("a commit of -1 is at the end, one of -2 at the beginning, as the tools mean them that write them", async () => {
+  const { log, minute, append, commit, lag } = bench();
+  await log.createTopic({ name: "clicks" });
+  await append(100);
+  await log.deleteRecords("clicks", 0, 30);
+  await commit("end", -1);
+  await commit("beginning", -2);
+  await minute("end");
+  const one = async (group: string) => (await lag.groupLag(group, { exact: true })).partitions[0];
+  expect(await one("end")).toMatchObject({ currentLag: 0, lostRecords: 0, beyondEnd: 0, status: "OK", time: { seconds: 0 } });
+  expect(await one("beginning")).toMatchObject({ currentLag: 70, lostRecords: 0, time: { precision: "exact" } });
+});
+
+test("a group that commits once a day is well while it does, and STOP when it has been silent for as long as it was seen", async () => {
+  const { log, clock, report, append, commit, published } = bench();
+  await log.createTopic({ name: "clicks" });
+  const status = () => published.get("daily")?.partitions[0]?.status;
+  const seen: (string | undefined)[] = [];
+  let end = 0;
+  for (let hour = 0; hour < 24 * 4; hour++) {
+    await append(10);
+    end += 10;
+    if (hour % 24 === 0) await commit("daily", end);
+    clock.ms += 60 * MINUTE_MS;
+    await report();
+    seen.push(status());
+  }
+  // Of one commit nobody can tell how often the next is due: it counts as silent, as in Burrow. Of two hardly.
+  expect(seen.slice(2, 24)).toEqual(Array.from({ length: 22 }, () => "STOP"));
+  expect(seen.slice(24, 47)).toEqual(Array.from({ length: 23 }, () => "OK"));
+  expect(seen.slice(48)).toEqual(Array.from({ length: 48 }, () => "OK"));
+  // Its four commits are three days: so long its silence may be.
+  for (let hour = 0; hour < 48; hour++) {
+    await append(10);
+    clock.ms += 60 * MINUTE_MS;
+    await report();
+  }
+  expect(status()).toBe("OK");
+  for (let hour = 0; hour < 24; hour++) {
+    await append(10);
+    clock.ms += 60 * MINUTE_MS;
+    await report();
+  }
+  expect(status()).toBe("STOP");
+});
+
+test("a group with 10,000 partitions is looked at whole, a partition that is lost or beyond the end among them", async () => {
+  const { log, groups, report, append, lag } = bench();
+  const count = 10_000;
+  await log.createTopic({ name: "wide", partitions: count });
+  await append(10, "wide", 7);
+  await append(10, "wide", 9_999);
+  await log.deleteRecords("wide", 9_999, 4);
+  const offsets = Array.from({ length: count }, (_, partition) => ({
+    topic: "wide",
+    partition,
+    offset: partition === 8 ? 3 : 0,
+  }));
+  const answers = await groups.commit({ group: "g", offsets });
+  expect(answers.filter(({ error }) => error !== undefined)).toEqual([]);
+  expect(await report()).toMatchObject({ groups: 1, partitions: count, left: false });
+  const told = await lag.groupLag("g");
+  expect(told).toMatchObject({ totalLag: 20, status: "ERR" });
+  expect(told.partitions).toHaveLength(count);
+  expect(told.partitions[9_999]).toMatchObject({ currentLag: 10, lostRecords: 4 });
+  expect(told.partitions[8]).toMatchObject({ currentLag: 0, beyondEnd: 3, status: "ERR" });
+});
