@@ -130,8 +130,9 @@ export class EventLog extends Construct {
       gateway: this.#gateway,
       storage: this.storage,
       alarmActions: props.alarmActions ?? [],
-      // No emulator has what they are made of.
-      lagAlarms: props.endpointUrl === undefined ? (props.lagAlarms ?? {}) : undefined,
+      lagAlarms: props.lagAlarms ?? {},
+      // No emulator has what the alarms over all groups are made of.
+      lagQueries: props.endpointUrl === undefined,
       dashboard: props.dashboard ?? !dev,
     });
     this.#tell();

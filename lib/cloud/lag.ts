@@ -8,44 +8,98 @@ import {
   Alarm,
   AlarmRule,
   AlarmState,
+  Color,
   ComparisonOperator,
   CompositeAlarm,
   GraphWidget,
+  type HorizontalAnnotation,
+  type IAlarm,
   type IAlarmAction,
+  LegendPosition,
   MathExpression,
+  Metric,
+  Stats,
   TreatMissingData,
 } from "aws-cdk-lib/aws-cloudwatch";
 import { Construct } from "constructs";
-import type { LagAlarms } from "./props.ts";
+import type { LagAlarms, LagGroupAlarm } from "./props.ts";
 import type { LogStorage } from "./storage.ts";
 
 /** Where the reporter puts its metrics, with the table, the group and the topic as dimensions. */
 export const LAG_NAMESPACE = "Brokerless/Lag";
 /** The numbers of `ConsumerStatus`: OK 1, WARN 2, ERR 3, STOP 4, STALL 5, REWIND 6. */
+const WARN = 2;
 const ERR = 3;
 const DEFAULT_SECONDS = 900;
 const PERIOD = Duration.minutes(1);
 
 export interface LagMonitoringProps {
   readonly storage: LogStorage;
-  /** Undefined: none, for an emulator that has neither queries nor composite alarms. */
-  readonly alarms: LagAlarms | undefined;
+  readonly alarms: LagAlarms;
+  /** False leaves out those over all groups: for an emulator that has neither queries nor composite alarms. */
+  readonly queries: boolean;
   readonly actions: readonly IAlarmAction[];
 }
 
 export class LagMonitoring extends Construct {
+  /** What hurts first: the status, then the wait, then the records; a line a group and topic, the worst on top. */
   readonly widgets: readonly GraphWidget[];
+  readonly alarms: IAlarm[] = [];
 
-  constructor(scope: Construct, id: string, { storage, alarms, actions }: LagMonitoringProps) {
+  constructor(scope: Construct, id: string, { storage, alarms, queries, actions }: LagMonitoringProps) {
     super(scope, id);
     const worst = (metric: string): MathExpression => worstOf(storage, metric);
-    if (alarms !== undefined) this.#alarm(worst, alarms, actions);
-    const graph = (title: string, metric: string): GraphWidget => new GraphWidget({ title, left: [worst(metric)], width: 8 });
+    if (queries) this.#alarm(worst, alarms, actions);
+    for (const named of alarms.groups ?? []) this.#watch(storage, named);
+    const graph = (title: string, metric: string, ...limits: (HorizontalAnnotation | undefined)[]): GraphWidget =>
+      new GraphWidget({
+        title,
+        left: [worst(metric)],
+        leftYAxis: { min: 0 },
+        leftAnnotations: limits.filter((one) => one !== undefined),
+        legendPosition: LegendPosition.RIGHT,
+        width: 12,
+      });
+    const { seconds = DEFAULT_SECONDS, records } = alarms;
+    const limit = (value: number | undefined): HorizontalAnnotation | undefined =>
+      value === undefined ? undefined : { value, label: "alarm", color: Color.RED };
     this.widgets = [
-      graph("Consumers: records behind", "ConsumerLag"),
-      graph("Consumers: seconds behind", "ConsumerLagSeconds"),
-      graph("Consumers: status (3 and above: in trouble)", "ConsumerStatus"),
+      graph(
+        "Consumers: status (2 slow; 3 error, 4 stopped, 5 stands still, 6 went back)",
+        "ConsumerStatus",
+        { value: WARN, label: "WARN", color: Color.ORANGE },
+        { value: ERR, label: "ERR: alarm", color: Color.RED },
+      ),
+      graph("Consumers: seconds behind", "ConsumerLagSeconds", limit(seconds)),
+      graph("Consumers: records behind", "ConsumerLag", limit(records)),
+      graph("Consumers: records lost unread (none is well)", "ConsumerLostRecords"),
     ];
+  }
+
+  /** Plain ones, on what one group is of one topic. */
+  #watch({ table }: LogStorage, { group, topic, seconds, records, actions = [] }: LagGroupAlarm): void {
+    const scope = new Construct(this, `${encodeURIComponent(group)} ${encodeURIComponent(topic)}`);
+    const over = (id: string, metricName: string, threshold: number, what: string): void => {
+      const made = new Alarm(scope, id, {
+        metric: new Metric({
+          namespace: LAG_NAMESPACE,
+          metricName,
+          dimensionsMap: { Table: table.tableName, Group: group, Topic: topic },
+          period: PERIOD,
+          statistic: Stats.MAXIMUM,
+        }),
+        threshold,
+        comparisonOperator: ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
+        evaluationPeriods: 2,
+        treatMissingData: TreatMissingData.NOT_BREACHING,
+        alarmDescription: `Group ${group} ${what} topic ${topic}; GET /v1/groups/${encodeURIComponent(group)}/lag has the partitions.`,
+      });
+      made.addAlarmAction(...actions);
+      this.alarms.push(made);
+    };
+    over("Status", "ConsumerStatus", ERR, "has stopped (4), stands still (5), went back (6) or cannot go on (3) in");
+    if (seconds !== undefined) over("Seconds", "ConsumerLagSeconds", seconds, `is ${seconds} s or more behind in`);
+    if (records !== undefined) over("Records", "ConsumerLag", records, `is ${records} records or more behind in`);
   }
 
   #alarm(worst: (metric: string) => MathExpression, alarms: LagAlarms, actions: readonly IAlarmAction[]): void {
@@ -78,6 +132,7 @@ export class LagMonitoring extends Construct {
       alarmDescription: "Consumers are behind or in trouble: of the alarms in the rule, those that are on say who and how.",
     });
     behind.addAlarmAction(...actions);
+    this.alarms.push(behind, ...made);
   }
 }
 

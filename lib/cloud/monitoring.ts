@@ -2,9 +2,12 @@
 import { Duration } from "aws-cdk-lib";
 import {
   Alarm,
+  AlarmStatusWidget,
+  AlarmStatusWidgetSortBy,
   ComparisonOperator,
   Dashboard,
   GraphWidget,
+  type IAlarm,
   type IAlarmAction,
   type IMetric,
   Metric,
@@ -31,15 +34,21 @@ export interface MonitoringProps {
   readonly gateway: Gateway;
   readonly storage: LogStorage;
   readonly alarmActions: readonly IAlarmAction[];
-  readonly lagAlarms: LagAlarms | undefined;
+  readonly lagAlarms: LagAlarms;
+  /** Alarms that ask queries, over all groups. */
+  readonly lagQueries: boolean;
   readonly dashboard: boolean;
 }
 
+/** A widget of the dashboard takes so many. */
+const ALARMS_SHOWN = 100;
 /** Shorter ones would tell of every hiccup. */
 const LEAST_JOB_PERIOD_MINUTES = 5;
 const EVERY = { period: Duration.minutes(1), statistic: Stats.SUM };
 
 export class Monitoring extends Construct {
+  readonly #alarms: IAlarm[] = [];
+
   constructor(scope: Construct, id: string, props: MonitoringProps) {
     super(scope, id);
     const { functions, gateway, storage } = props;
@@ -55,6 +64,7 @@ export class Monitoring extends Construct {
         alarmDescription: what,
       });
       made.addAlarmAction(...props.alarmActions);
+      this.#alarms.push(made);
     };
     for (const [name, { lambda }] of Object.entries(functions)) {
       alarm(
@@ -76,7 +86,13 @@ export class Monitoring extends Construct {
     );
     for (const [name, metric] of Object.entries(throttles(storage)))
       alarm(`Table${name}`, metric, "DynamoDB refuses requests: a partition or the table is at its limit.");
-    const lag = new LagMonitoring(this, "Lag", { storage, alarms: props.lagAlarms, actions: props.alarmActions });
+    const lag = new LagMonitoring(this, "Lag", {
+      storage,
+      alarms: props.lagAlarms,
+      queries: props.lagQueries,
+      actions: props.alarmActions,
+    });
+    this.#alarms.unshift(...lag.alarms);
     if (props.dashboard) this.#show(props, lag);
   }
 
@@ -109,18 +125,29 @@ export class Monitoring extends Construct {
       alarmDescription: `The ${name} job has not succeeded for ${3 * period.toMinutes()} minutes or, where there is no data, no longer runs: is its schedule on, and does it end in time?`,
     });
     for (const made of [failures, age]) made.addAlarmAction(...actions);
+    this.#alarms.push(failures, age);
     age.addInsufficientDataAction(...actions);
   }
 
   #show({ functions, jobs, gateway, storage }: MonitoringProps, lag: LagMonitoring): void {
     const graph = (title: string, ...left: IMetric[]): GraphWidget => new GraphWidget({ title, left, width: 8 });
     const dashboard = new Dashboard(this, "Dashboard", { defaultInterval: Duration.hours(3) });
+    // What is wrong first, those that are on in front; then the consumers, then what serves them.
+    dashboard.addWidgets(
+      new AlarmStatusWidget({
+        title: "Alarms",
+        alarms: this.#alarms.slice(0, ALARMS_SHOWN),
+        sortBy: AlarmStatusWidgetSortBy.STATE_UPDATED_TIMESTAMP,
+        width: 24,
+        height: 4,
+      }),
+    );
+    dashboard.addWidgets(...lag.widgets);
     dashboard.addWidgets(
       graph("Requests", gateway.requests),
       graph("Refused and failed", gateway.clientErrors, gateway.serverErrors),
       graph("Latency p99", gateway.latencyP99),
     );
-    dashboard.addWidgets(...lag.widgets);
     const all = { ...functions, ...Object.fromEntries(Object.entries(jobs).map(([name, job]) => [name, job.function])) };
     for (const [name, { lambda }] of Object.entries(all)) {
       dashboard.addWidgets(

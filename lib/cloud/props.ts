@@ -36,12 +36,24 @@ export interface NoAuthorization {
 
 export type Authorization = IamAuthorization | JwtAuthorization | TokenAuthorization | NoAuthorization;
 
+/** Alarms on one group and topic: by status (ERR and worse), and by what else is named. */
+export interface LagGroupAlarm {
+  readonly group: string;
+  readonly topic: string;
+  readonly seconds?: number;
+  readonly records?: number;
+  /** Default none: what is wrong with them is told by the alarm over all groups too. */
+  readonly actions?: readonly IAlarmAction[];
+}
+
 /** When consumers count as behind, besides what Burrow's rules say of them. */
 export interface LagAlarms {
   /** The longest that a record may wait for a group. Default 900. */
   readonly seconds?: number;
   /** The most records of one topic that a group may be behind. Default: no such alarm. */
   readonly records?: number;
+  /** Those that have alarms of their own besides, of plain metrics: for a pager of their own, or for a graph. Default none. */
+  readonly groups?: readonly LagGroupAlarm[];
 }
 
 /** Who is told when a consumer group is behind, and of what. `docs/lag.md` says what they get. */
@@ -155,11 +167,24 @@ export function checkProps(props: EventLogProps): void {
     checkWhole("offsetsRetention (minutes)", offsetsRetention.toSeconds() / 60, 1, 10 * 366 * 24 * 60);
   if (lagAlarms?.seconds !== undefined) checkWhole("lagAlarms.seconds", lagAlarms.seconds, 1, 1_000_000_000);
   if (lagAlarms?.records !== undefined) checkWhole("lagAlarms.records", lagAlarms.records, 1, 1_000_000_000_000);
+  for (const named of lagAlarms?.groups ?? []) checkGroupAlarm(named);
   checkNotifiers(props.notifiers ?? []);
   for (const origin of props.corsOrigins ?? []) {
     if (origin !== "*" && !/^https?:\/\/[^/]+$/.test(origin))
       throw new Error(`corsOrigins takes origins like https://app.example, or *; it has ${JSON.stringify(origin)}`);
   }
+}
+
+function checkGroupAlarm({ group, topic, seconds, records }: LagGroupAlarm): void {
+  for (const [name, value] of Object.entries({ group, topic })) {
+    // As CloudWatch's dimensions take them unchanged.
+    if (!/^(?!:)[\x21-\x24\x26-\x7e]{1,255}$/.test(value))
+      throw new Error(
+        `lagAlarms.groups: a ${name} takes 1 to 255 visible ASCII characters but %, and no colon in front; it is ${JSON.stringify(value)}`,
+      );
+  }
+  if (seconds !== undefined) checkWhole("lagAlarms.groups.seconds", seconds, 1, 1_000_000_000);
+  if (records !== undefined) checkWhole("lagAlarms.groups.records", records, 1, 1_000_000_000_000);
 }
 
 function checkNotifiers(notifiers: readonly LagNotifier[]): void {

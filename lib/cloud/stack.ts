@@ -2,7 +2,7 @@
 import { Stack, type StackProps } from "aws-cdk-lib";
 import type { Construct } from "constructs";
 import { EventLog } from "./event-log.ts";
-import type { Authorization, EventLogProps } from "./props.ts";
+import type { Authorization, EventLogProps, LagGroupAlarm } from "./props.ts";
 
 export interface EventLogStackProps extends StackProps {
   readonly log?: EventLogProps;
@@ -22,20 +22,29 @@ export type Context = (name: string) => unknown;
 
 /**
  * Properties from the context: `target` (`aws`, `localstack`), `dev`, `auth` (`iam`, `jwt`, `token`, `none`), `insecure`, `issuer`,
- * `audience` (with commas between), `endpoint`, `bundles`. Throws for a value that is not one of them.
+ * `audience` (with commas between), `endpoint`, `bundles`, `lagAlarm` (`group:topic:records`, with commas between). Throws for a value that is not one of them.
  */
 export function propsFromContext(context: Context): EventLogProps {
   const target = oneOf(context, "target", ["aws", "localstack"], "aws");
   const dev = isTrue(context, "dev");
   const endpointUrl = text(context, "endpoint");
   const bundles = text(context, "bundles");
+  const lagAlarm = text(context, "lagAlarm");
   return {
     dev,
     authorization: authorization(context),
     ...(target === "localstack" ? { api: "rest", dashboard: false } : {}),
     ...(endpointUrl === undefined ? {} : { endpointUrl }),
     ...(bundles === undefined ? {} : { bundles }),
+    ...(lagAlarm === undefined ? {} : { lagAlarms: { groups: lagAlarm.split(",").map(groupAlarm) } }),
   };
+}
+
+function groupAlarm(said: string): LagGroupAlarm {
+  const [group = "", topic = "", records = "", more] = said.split(":");
+  if (more !== undefined || !/^\d+$/.test(records))
+    throw new Error(`-c lagAlarm= takes group:topic:records, several with commas between; it has ${JSON.stringify(said)}`);
+  return { group, topic, records: Number(records) };
 }
 
 function authorization(context: Context): Authorization {

@@ -529,6 +529,62 @@ describe("what an event log tells people", () => {
     }
   });
 
+  test("is an alarm of plain metrics on a group that is named, also on an emulator, and calls whom it names alone", () => {
+    const pager = "arn:aws:sns:us-east-1:123456789012:pager";
+    const groups = [
+      { group: "billing", topic: "orders", records: 1000, actions: [{ bind: () => ({ alarmActionArn: pager }) }] },
+      { group: "a/b", topic: "orders", seconds: 60 },
+    ];
+    for (const made of [
+      synthesize({ lagAlarms: { groups } }),
+      synthesize({ lagAlarms: { groups }, endpointUrl: "http://127.0.0.1:1" }),
+    ]) {
+      const found = made
+        .all("AWS::CloudWatch::Alarm")
+        .filter(({ properties }) => properties["Namespace"] === "Brokerless/Lag")
+        .map(({ properties }) => properties);
+      const named = found.map(({ MetricName, Threshold, Dimensions, AlarmActions, Statistic, EvaluationPeriods }) => {
+        const of = Object.fromEntries((Dimensions as { Name: string; Value: unknown }[]).map(({ Name, Value }) => [Name, Value]));
+        expect(Object.keys(of).toSorted()).toEqual(["Group", "Table", "Topic"]);
+        expect([Statistic, EvaluationPeriods]).toEqual(["Maximum", 2]);
+        return [of["Group"], of["Topic"], MetricName, Threshold, AlarmActions];
+      });
+      expect(named).toEqual([
+        ["billing", "orders", "ConsumerStatus", 3, [pager]],
+        ["billing", "orders", "ConsumerLag", 1000, [pager]],
+        ["a/b", "orders", "ConsumerStatus", 3, undefined],
+        ["a/b", "orders", "ConsumerLagSeconds", 60, undefined],
+      ]);
+    }
+  });
+
+  test("is a dashboard that begins with the alarms that are on, then the consumers with the lines at which they call", () => {
+    const { properties } = prod.one("AWS::CloudWatch::Dashboard");
+    const [, parts] = (properties["DashboardBody"] as { "Fn::Join": [string, unknown[]] })["Fn::Join"];
+    const body = parts.map((part) => (typeof part === "string" ? part : "x")).join("");
+    const { widgets } = JSON.parse(body) as {
+      widgets: {
+        type: string;
+        properties: { title: string; alarms?: string[]; annotations?: { horizontal: { value: number }[] } };
+      }[];
+    };
+    expect(widgets[0]).toMatchObject({ type: "alarm", properties: { title: "Alarms" } });
+    // Every alarm, and the composite one.
+    expect(widgets[0]?.properties.alarms).toHaveLength(alarms().length + 1);
+    const graphs = widgets
+      .slice(1, 5)
+      .map(({ properties: { title, annotations } }) => [
+        title.replace(/ \(.*/, ""),
+        annotations?.horizontal.map(({ value }) => value),
+      ]);
+    expect(graphs).toEqual([
+      ["Consumers: status", [2, 3]],
+      ["Consumers: seconds behind", [900]],
+      ["Consumers: records behind", undefined],
+      ["Consumers: records lost unread", undefined],
+    ]);
+  });
+
   test("is a dashboard, except in dev", () => {
     expect(JSON.stringify(prod.one("AWS::CloudWatch::Dashboard").properties)).toContain("MAX(ConsumerLagSeconds)");
     expect(prod.all("AWS::CloudWatch::Dashboard")).toHaveLength(1);
@@ -547,6 +603,8 @@ describe("properties that are wrong", () => {
     [{ maxConcurrency: 0.5 }, "maxConcurrency"],
     [{ throttle: { ratePerSecond: 0, burst: 1 } }, "throttle.ratePerSecond"],
     [{ corsOrigins: ["app.example"] }, "corsOrigins"],
+    [{ lagAlarms: { groups: [{ group: "ü", topic: "t" }] } }, 'it is "ü"'],
+    [{ lagAlarms: { groups: [{ group: "g", topic: "t", records: 0 }] } }, "lagAlarms.groups.records"],
     [{ lagAlarms: { seconds: 0 } }, "lagAlarms.seconds takes a whole number from 1"],
     [{ notifiers: [{ name: "a b", webhook: { url: "https://x.example" } }] }, 'it is "a b"'],
     [{ notifiers: [{ name: "a" }] }, '"a" takes a topic or a webhook'],
@@ -564,6 +622,7 @@ describe("properties that are wrong", () => {
     [{ auth: "none" }, "insecure=true"],
     [{ auth: "jwt" }, "issuer"],
     [{ auth: "tokens" }, '-c auth= takes iam, jwt, token, none; it is "tokens"'],
+    [{ lagAlarm: "g:t:many" }, '-c lagAlarm= takes group:topic:records, several with commas between; it has "g:t:many"'],
     [{ dev: "yes" }, "-c dev= takes true, false"],
   ])("are named in the context too: %o", (context: Record<string, string>, message) => {
     expect(() => propsFromContext((name) => context[name])).toThrow(message);

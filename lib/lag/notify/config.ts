@@ -62,9 +62,8 @@ export async function openNotifiers(source: string, text: string, means: Notifie
   const checked = schema.safeParse(values);
   if (!checked.success) {
     const [issue] = checked.error.issues;
-    throw refuse(
-      `${issue?.path.map((part) => (typeof part === "number" ? `[${part}]` : `.${String(part)}`)).join("") ?? ""}: ${issue?.message}`,
-    );
+    const place = issue?.path.map((part) => (typeof part === "number" ? `[${part}]` : `.${String(part)}`)).join("");
+    throw refuse(place ? `${place}: ${issue?.message}` : `must hold a JSON list of notifiers: ${issue?.message}`);
   }
   const names = checked.data.map(({ name }) => name);
   const twice = names.find((name, i) => names.indexOf(name) !== i);

@@ -99,7 +99,7 @@ test("a receiver with another secret refuses what comes, and the server says so"
 test.each([
   [{ notifiers: "/nowhere/notifiers.json" }, "notifiers: /nowhere/notifiers.json cannot be read (ENOENT)"],
   [{ notifiers: "package.json", jobs: false }, "this server runs no jobs"],
-  [{ notifiers: "package.json" }, "package.json: : Invalid input: expected array"],
+  [{ notifiers: "package.json" }, "package.json: must hold a JSON list of notifiers: Invalid input: expected array"],
 ])("a server does not start with %j", async (config, message) => {
   await expect(startServer({ storage: "memory", http: { host: "127.0.0.1", port: 0 }, ...config })).rejects.toThrow(message);
 });
