@@ -6,6 +6,7 @@ import { addHealthCommand } from "./commands/health.ts";
 import { addLagCommand } from "./commands/lag.ts";
 import { addMaintainCommand } from "./commands/maintain.ts";
 import { addProduceCommand } from "./commands/produce.ts";
+import { addQueueCommand } from "./commands/queue.ts";
 import { addReplayCommand } from "./commands/replay.ts";
 import { addServeCommand } from "./commands/serve.ts";
 import { addTokenCommand } from "./commands/token.ts";
@@ -56,6 +57,7 @@ export async function runCli(argv: readonly string[], io: Io, version: string): 
   addProduceCommand(program, context);
   addConsumeCommand(program, context);
   addGroupCommand(program, context);
+  addQueueCommand(program, context);
   addLagCommand(program, context);
   addReplayCommand(program, context);
   addTunnelCommand(program, context);

@@ -12,6 +12,9 @@ import { wholeNumber } from "./options.ts";
 import { Producer } from "./producer/producer.ts";
 import { appendBatches } from "./producer/send.ts";
 import type { Appended, ProducerOptions } from "./producer/types.ts";
+import { QueueAdmin } from "./queue/admin.ts";
+import { Queue } from "./queue/queue.ts";
+import type { QueueOptions } from "./queue/types.ts";
 import { Reader } from "./reader/reader.ts";
 import type { ReaderOptions } from "./reader/types.ts";
 import type { RetryOptions } from "./retry.ts";
@@ -29,6 +32,7 @@ export interface BrokerlessOptions extends HttpOptions {
 export class Brokerless {
   readonly admin: Admin;
   readonly groups: GroupAdmin;
+  readonly queues: QueueAdmin;
   readonly #connection: Connection;
 
   /** Connects to nothing yet. Throws `invalid_request` for options that cannot be. */
@@ -41,6 +45,7 @@ export class Brokerless {
     this.#connection = new Connection(createHttp(options), codecs, retry, storageFetch);
     this.admin = new Admin(this.#connection);
     this.groups = new GroupAdmin(this.#connection);
+    this.queues = new QueueAdmin(this.#connection);
   }
 
   /** Writes records. Close it when done: what waits is sent then. */
@@ -59,6 +64,11 @@ export class Brokerless {
   /** Reads topics as a member of a consumer group: `for await (const batch of consumer)`. */
   consumer(options: ConsumerOptions): Consumer {
     return new Consumer(this.#connection, options);
+  }
+
+  /** Takes messages of topics to work on: `for await (const job of queue)`, each with one worker at a time. */
+  queue(options: QueueOptions): Queue {
+    return new Queue(this.#connection, this.queues, options);
   }
 
   /**
