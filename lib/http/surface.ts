@@ -20,8 +20,8 @@ export type KafkaFrames = (body: Uint8Array, call: KafkaCall, signal: AbortSigna
 export interface KafkaCall {
   /** Where the answers say that the broker is. */
   readonly advertised: { readonly host: string; readonly port: number };
-  /** Who asks. */
-  readonly principal: Principal;
+  /** Who asks. Undefined: nobody has said it. */
+  readonly principal: Principal | undefined;
   readonly limits: Limits;
 }
 

@@ -14,7 +14,7 @@ import { Relay, type RelayOptions } from "./relay.ts";
 export interface KafkaOverHttpsOptions {
   /** The server: `https://...`, without `/kafka`. */
   readonly url: string;
-  /** Sent as bearer token. KafkaJS's own `sasl` is not passed on over HTTPS: leave it out. */
+  /** Sent as bearer token, unless KafkaJS is given `sasl` (mechanism `plain`, with a token as password). */
   readonly token?: string | undefined;
   /** Default: the global `fetch`. */
   readonly fetch?: Fetch | undefined;

@@ -4,17 +4,21 @@
  * T1  Frames are posted in order, one request at a time; their answers come back in order.
  * T2  A request is sent again only when it was certainly not done, or when it changes nothing. Else the connection is
  *     closed, as a broker's that has died: the client knows what it may send again (an idempotent producer all of it).
+ * T4  Who a client is it says here (`sasl.ts`); from then on its token goes with every post of its connection.
  * T3  A server that is not there is waited for, up to a time; then the connection is closed.
  */
-import { concatBytes } from "../base/bytes.ts";
+import { concatBytes, totalBytes } from "../base/bytes.ts";
 import { BrokerlessError } from "../base/errors.ts";
 import { Deadline } from "../client/deadline.ts";
 import { createHttp, type Fetch, type Http } from "../client/http.ts";
 import { pauseMs, sleep } from "../client/retry.ts";
+import { metadata } from "../kafka/protocol/api/metadata.ts";
+import { writeRequest } from "../kafka/protocol/messages.ts";
 import { apiKeyOf, framesOf, lengthPrefix, RESPONSE_BYTES } from "../wire/framing.ts";
 import type { Answer } from "../wire/tcp/types.ts";
-import { isReadOnly, mayWait } from "./api-keys.ts";
+import { isReadOnly, isSasl, mayWait } from "./api-keys.ts";
 import { matchAnswers } from "./batch.ts";
+import { SaslAtHand } from "./sasl.ts";
 
 const KAFKA_MEDIA_TYPE = "application/vnd.kafka";
 const ADVERTISE_HEADER = "kafka-advertise";
@@ -27,7 +31,7 @@ const MAX_RESPONSE_BYTES = 2 ** 31 - 1;
 export interface RelayOptions {
   /** The server: `https://...`, without `/kafka`. */
   readonly url: string;
-  /** Sent as bearer token. */
+  /** Sent as bearer token, until the client itself says who it is by SASL. */
   readonly token?: string | undefined;
   /** `host:port` that clients shall find brokers at. */
   readonly advertise: string;
@@ -42,6 +46,7 @@ export interface RelayOptions {
 export class Relay {
   readonly #options: RelayOptions;
   #http: Http;
+  readonly #sasl = new SaslAtHand((token) => this.#take(token));
 
   /** Throws `invalid_request` for an address that is none. */
   constructor(options: RelayOptions) {
@@ -54,7 +59,32 @@ export class Relay {
    * closes the connection. Throws what became of them. After either the connection is of no use.
    */
   async answer(frames: readonly Uint8Array[], signal: AbortSignal): Promise<readonly Answer[]> {
+    const [first] = frames;
+    if (first !== undefined && frames.length === 1 && isSasl(apiKeyOf(first))) {
+      const pieces = await this.#sasl.answer(first);
+      return [[lengthPrefix(totalBytes(pieces)), ...pieces]];
+    }
     return matchAnswers(frames, await this.#post(frames, signal));
+  }
+
+  /** Asks the server for nothing, with this token. */
+  async #take(token: string): Promise<void> {
+    const before = this.#http;
+    this.#http = createHttp({ ...this.#options, token });
+    try {
+      const header = { apiVersion: 4, correlationId: 0, clientId: null };
+      const nothing = concatBytes(
+        writeRequest(metadata, header, {
+          topics: [],
+          allowAutoTopicCreation: false,
+          includeTopicAuthorizedOperations: false,
+        }),
+      );
+      await this.#post([nothing], new AbortController().signal);
+    } catch (error) {
+      this.#http = before;
+      throw error;
+    }
   }
 
   async #post(frames: readonly Uint8Array[], signal: AbortSignal): Promise<readonly Uint8Array[]> {

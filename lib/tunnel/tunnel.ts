@@ -13,7 +13,7 @@ export interface TunnelOptions {
   readonly port: number;
   /** The server: `https://...`, without `/kafka`. */
   readonly url: string;
-  /** Sent as bearer token for every client. What a client gives by SASL is not passed on. */
+  /** Sent as bearer token for every client that does not say by SASL (PLAIN) who it is. */
   readonly token?: string | undefined;
   /** `host:port` that clients are told to find the broker at. Default: the address that each has called. */
   readonly advertise?: string | undefined;

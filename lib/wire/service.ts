@@ -36,7 +36,8 @@ export function kafkaService(api: KafkaApi, advertised: Address | undefined, ask
 /** What one call of `POST /kafka` brings. */
 export interface BodyCall {
   readonly advertised: Address;
-  readonly principal: Principal;
+  /** Undefined: nobody has said who asks. */
+  readonly principal: Principal | undefined;
   readonly limits: { readonly readBytes: number; readonly waitMs: number };
 }
 

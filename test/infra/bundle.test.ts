@@ -26,8 +26,8 @@ afterAll(() => rm(folder, { recursive: true, force: true }));
 
 describe("the bundle of", () => {
   test.each([
-    ["api", 500, 850],
-    ["stream", 500, 850],
+    ["api", 500, 1000],
+    ["stream", 500, 1000],
     ["roll", 300, 430],
     ["retain", 300, 430],
     ["sweep", 300, 430],

@@ -2,7 +2,7 @@
 import * as z from "zod";
 import { concatBytes } from "../../base/bytes.ts";
 import { BrokerlessError } from "../../base/errors.ts";
-import { onCluster } from "../access.ts";
+import { principalOf } from "../access.ts";
 import type { Reply } from "../call.ts";
 import type { Exchange } from "../exchange.ts";
 import { type Operation, operation } from "../operation.ts";
@@ -21,9 +21,9 @@ export function kafkaOperations(): Operation[] {
       method: "POST",
       path: "/kafka",
       tag: "kafka",
-      summary: "Requests of Kafka's protocol, answered in order",
+      summary: "Requests of Kafka's protocol, answered in order; without a token, where tokens are asked for, ApiVersions alone",
       // Each request in it asks for its own rights.
-      access: onCluster("describe"),
+      access: "open",
       query: z.strictObject({}),
       headers: { [ADVERTISE]: "host:port that the answers name as the broker's; else the one that was called" },
       body: { [KAFKA_FRAMES]: "binary", [OCTETS]: "binary" },
@@ -39,8 +39,12 @@ export function kafkaOperations(): Operation[] {
 }
 
 async function answerFrames(exchange: Exchange): Promise<Reply> {
-  const { call, surface, principal } = exchange;
+  const { call, surface } = exchange;
+  const isNobody = surface.guard !== undefined && call.header("authorization") === undefined;
+  const principal = isNobody ? undefined : await principalOf(call, surface.guard);
   const type = exchange.contentType();
+  // Who says nothing is told nothing, but for what is served.
+  if (isNobody && type !== KAFKA_FRAMES && type !== OCTETS) await principalOf(call, surface.guard);
   if (type !== KAFKA_FRAMES && type !== OCTETS) throw unsupportedType(type ?? "missing", [KAFKA_FRAMES, OCTETS]);
   const advertised = advertisedAddress(call.header(ADVERTISE), call.origin);
   const body = await exchange.body();

@@ -3,6 +3,7 @@ import { Kafka, logLevel, type SASLOptions } from "kafkajs";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Grant, Tokens } from "../../../lib/auth/index.ts";
 import { concatBytes } from "../../../lib/base/bytes.ts";
+import { apiVersions } from "../../../lib/kafka/protocol/api/api-versions.ts";
 import { createPartitions } from "../../../lib/kafka/protocol/api/create-partitions.ts";
 import { createTopics } from "../../../lib/kafka/protocol/api/create-topics.ts";
 import { deleteRecords } from "../../../lib/kafka/protocol/api/delete-records.ts";
@@ -27,6 +28,8 @@ import type { RunningServer } from "../../../lib/server/types.ts";
 import { memoryStorage } from "../../../lib/storage/memory/index.ts";
 import { systemClock } from "../../../lib/storage/system/clock.ts";
 import { systemIds } from "../../../lib/storage/system/ids.ts";
+import { kafkaOverHttps } from "../../../lib/tunnel/kafkajs.ts";
+import { startTunnel } from "../../../lib/tunnel/tunnel.ts";
 import { framesOf, lengthPrefix, RESPONSE_BYTES } from "../../../lib/wire/framing.ts";
 import { batchOf } from "../../unit/log/support.ts";
 import { RawConnection } from "./raw.ts";
@@ -96,6 +99,61 @@ describe("a KafkaJS client says who it is", () => {
     await expect(admin.connect().then(() => admin.listTopics())).rejects.toThrow();
     await admin.disconnect();
   });
+});
+
+describe.each(["socketFactory", "tunnel"] as const)("over HTTPS, by %s, a client says who it is by SASL/PLAIN", (way) => {
+  let tunnel: Awaited<ReturnType<typeof startTunnel>> | undefined;
+  beforeAll(async () => {
+    if (way === "tunnel") tunnel = await startTunnel({ ...ANY, url: server.url, clock: systemClock });
+  });
+  afterAll(() => tunnel?.close(1000));
+
+  function clientAs(sasl: SASLOptions): Kafka {
+    const place =
+      tunnel === undefined
+        ? { brokers: ["brokerless:443"], socketFactory: kafkaOverHttps({ url: server.url }) }
+        : { brokers: [`127.0.0.1:${tunnel.port}`] };
+    return new Kafka({ ...place, sasl, logLevel: logLevel.NOTHING, retry: { retries: 0 } });
+  }
+
+  test("and has the rights of its token on each of its connections", async () => {
+    const { id, token } = await tokenWith(topic("mine", "write"));
+    const producer = clientAs({ mechanism: "plain", username: id, password: token }).producer({ retry: { retries: 1 } });
+    await producer.connect();
+    const [sent] = await producer.send({ topic: "mine", messages: [{ value: way }] });
+    expect(sent?.errorCode).toBe(0);
+    await expect(producer.send({ topic: "theirs", messages: [{ value: "x" }] })).rejects.toThrow(/not authorized/i);
+    await producer.disconnect();
+  });
+
+  test("and is refused with a token that is wrong, in the protocol's own words", async () => {
+    const { id, token } = await tokenWith(topic("mine", "write"));
+    const wrong = token.slice(0, -1) + (token.endsWith("2") ? "3" : "2");
+    const admin = clientAs({ mechanism: "plain", username: id, password: wrong }).admin();
+    await expect(admin.connect()).rejects.toThrow(/not valid/);
+    await admin.disconnect();
+  });
+
+  test("and is told that only PLAIN goes this way", async () => {
+    const { id, token } = await tokenWith(topic("mine", "write"));
+    const admin = clientAs({ mechanism: "scram-sha-256", username: id, password: token }).admin();
+    await expect(admin.connect()).rejects.toThrow(/mechanism/i);
+    await admin.disconnect();
+  });
+});
+
+test("POST /kafka without a token answers ApiVersions and nothing else", async () => {
+  const post = (frame: Uint8Array) =>
+    fetch(`${server.url}/kafka`, {
+      method: "POST",
+      headers: { "content-type": "application/vnd.kafka" },
+      body: concatBytes([lengthPrefix(frame.byteLength), frame]) as Uint8Array<ArrayBuffer>,
+    });
+  const header = { correlationId: 1, clientId: "test" };
+  const versions = { clientSoftwareName: "test", clientSoftwareVersion: "1" };
+  expect((await post(concatBytes(writeRequest(apiVersions, { ...header, apiVersion: 3 }, versions)))).status).toBe(200);
+  const asked = { topics: [], allowAutoTopicCreation: false, includeTopicAuthorizedOperations: false };
+  expect((await post(concatBytes(writeRequest(metadata, { ...header, apiVersion: 4 }, asked)))).status).toBe(401);
 });
 
 /** One connection, one request at a time. */
