@@ -13,6 +13,7 @@ import { deleteOffsets, deleteWholeGroup, unknownGroup } from "./offsets/delete.
 import { fetchOffsets } from "./offsets/fetch.ts";
 import { finishOffsets, noteOffsets } from "./offsets/pending.ts";
 import type { GroupParts } from "./parts.ts";
+import { RestConsumerStore } from "./rest/store.ts";
 import { GroupStore } from "./store.ts";
 import type * as T from "./types.ts";
 
@@ -29,11 +30,13 @@ class Groups implements T.GroupsApi {
   readonly #store: GroupStore;
   readonly #classic: ClassicGroups;
   readonly #consumer: ConsumerGroups;
+  readonly restConsumers: RestConsumerStore;
 
   constructor(parts: GroupParts, settings: ClassicSettings) {
     this.#parts = parts;
     this.#store = new GroupStore(parts);
     this.#classic = new ClassicGroups(parts, this.#store, settings);
+    this.restConsumers = new RestConsumerStore(parts);
     this.#consumer = new ConsumerGroups(parts, this.#store, settings.maxSize);
   }
 

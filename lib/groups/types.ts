@@ -4,6 +4,7 @@
  */
 import type { BrokerlessError } from "../base/errors.ts";
 import type { Companion, ConfigEntry } from "../log/types.ts";
+import type { RestConsumerStore } from "./rest/store.ts";
 
 /** `classic`: Join, Sync, Heartbeat, Leave; the clients assign. `consumer`: KIP-848; the server assigns. `share`: KIP-932. */
 export type GroupType = "classic" | "consumer" | "share";
@@ -269,6 +270,8 @@ export interface GroupDescription extends GroupListing {
 }
 
 export interface GroupsApi extends OffsetsApi, ClassicApi, ServerDrivenApi {
+  /** What consumers of the REST API v2 are between two calls. */
+  readonly restConsumers: RestConsumerStore;
   /** By name; all, or those of these phases and types. */
   list(filter?: { readonly phases?: readonly string[]; readonly types?: readonly string[] }): Promise<GroupListing[]>;
   /** Throws `unknown_group`. */

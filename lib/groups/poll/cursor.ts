@@ -24,6 +24,7 @@ export type Reset = (typeof RESETS)[number];
 
 export interface Cursor {
   readonly group: string;
+  /** Empty: it has not joined, or is no member at all (`assigned.ts`). */
   readonly memberId: string;
   readonly epoch: number;
   readonly instanceId: string | undefined;

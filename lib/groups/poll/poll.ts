@@ -70,7 +70,7 @@ export interface CommitAnswer {
   readonly notCommitted: readonly NotCommitted[];
 }
 
-/** Commits what was returned. A member that is known no more commits nothing. */
+/** Commits what was returned. A member that is known no more commits nothing; who is none, only while the group has none. */
 export async function commitDirty({ groups }: Pick<PollParts, "groups">, cursor: Cursor): Promise<CommitAnswer> {
   const dirty = cursor.positions.filter((position) => position.dirty && position.offset >= 0);
   if (dirty.length === 0) return { cursor, committed: 0, notCommitted: [] };
@@ -79,7 +79,7 @@ export async function commitDirty({ groups }: Pick<PollParts, "groups">, cursor:
   try {
     const answers = await groups.commit({
       group,
-      member: { memberId, epoch, ...(instanceId === undefined ? {} : { instanceId }) },
+      member: memberId === "" ? undefined : { memberId, epoch, ...(instanceId === undefined ? {} : { instanceId }) },
       offsets: dirty.map(({ topic, partition, offset }) => ({ topic, partition, offset })),
     });
     refused = answers.flatMap(({ topic, partition, error }) => (error === undefined ? [] : [{ topic, partition, error }]));

@@ -53,7 +53,7 @@ export async function placed({ groups, log }: PollParts, cursor: Cursor, request
       : await groups.fetchOffsets({
           group,
           topics: [...byTopic].map(([topic, partitions]) => ({ topic, partitions })),
-          member: { memberId, epoch },
+          member: memberId === "" ? undefined : { memberId, epoch },
         });
   const offsets = new Map(committed.filter(({ offset }) => offset >= 0).map((one) => [nameOf(one), one.offset]));
   return Promise.all(
@@ -89,7 +89,7 @@ async function firstOf(log: LogApi, place: TopicPartition, reset: Reset, isolati
 export async function readAll(
   { log }: PollParts,
   positions: readonly Position[],
-  { reset, maxBytes, maxWaitMs, isolation = "read_committed", signal }: PollRequest & { readonly reset: Reset },
+  { reset, maxBytes, minBytes = 1, maxWaitMs, isolation = "read_committed", signal }: PollRequest & { readonly reset: Reset },
   resets: ResetOffset[],
 ): Promise<{ readonly positions: readonly Position[]; readonly polled: readonly PolledPartition[] }> {
   let now = positions;
@@ -104,6 +104,7 @@ export async function readAll(
         maxBytes: Math.min(maxBytes, PARTITION_BYTES),
       })),
       maxBytes,
+      minBytes,
       maxWaitMs: active.length === 0 ? 0 : maxWaitMs,
       isolation,
       signal,

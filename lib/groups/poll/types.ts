@@ -25,6 +25,8 @@ export interface PollRequest {
   readonly resume: readonly TopicPartition[];
   /** 0: nothing is read. */
   readonly maxBytes: number;
+  /** Waits until there is about so much. Default 1. */
+  readonly minBytes?: number | undefined;
   readonly maxWaitMs: number;
   /** Default `read_committed`. */
   readonly isolation?: Isolation | undefined;

@@ -123,7 +123,7 @@ function requireTopics(exchange: Exchange, body: PollBody, before: Cursor | unde
   if ((body.topics_regex ?? before?.regex) !== undefined) exchange.require({ resource: "topic", operation: "read", name: "" });
 }
 
-function clientOf({ call }: Exchange): { clientId: string; clientHost: string } {
+export function clientOf({ call }: Exchange): { clientId: string; clientHost: string } {
   return { clientId: call.header("client-id") ?? call.header("user-agent")?.slice(0, 100) ?? "http", clientHost: "" };
 }
 

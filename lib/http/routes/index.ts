@@ -50,6 +50,7 @@ export function operationsOf(options: OperationsOptions): Operations {
   if (withGroups)
     later.push(
       { under: "/v1/groups", load: async () => (await import("./groups.ts")).groupOperations(limits) },
+      { under: "/consumers/", load: async () => (await import("./rest-consumers.ts")).restConsumerOperations(limits) },
       { under: "/v1/groups/", load: async () => (await import("./group-configs.ts")).groupConfigOperations() },
       { under: "/v3/clusters/", load: async () => (await import("./consumer-groups.ts")).consumerGroupOperations() },
     );

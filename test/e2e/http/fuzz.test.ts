@@ -56,6 +56,18 @@ async function restore(): Promise<void> {
     client,
   });
   groups.push(joined);
+  await makeConsumers();
+}
+
+/** Of each group two REST consumers, one that is subscribed and one that has partitions; some requests delete them. */
+async function makeConsumers(): Promise<void> {
+  for (const group of groups) {
+    const at = `${server.url}/consumers/${group}`;
+    for (const name of ["subscribed", "assigned"]) await ask(at, jsonInit({ name, "auto.offset.reset": "earliest" }));
+    await ask(`${at}/instances/subscribed/subscription`, jsonInit({ topics: ["t"] }));
+    await ask(`${at}/instances/subscribed/records?timeout=0`);
+    await ask(`${at}/instances/assigned/assignments`, jsonInit({ partitions: [{ topic: "t", partition: 0 }] }));
+  }
 }
 
 type Schema = Answer;
@@ -204,6 +216,7 @@ const PATH_WORDS: Readonly<Record<string, readonly string[]>> = {
   partition_id: ["0", "1"],
   offset: ["0", "1", "2"],
   consumer: ["member"],
+  instance: ["subscribed", "assigned"],
   name: ["retention.ms", "max.message.bytes", "cleanup.policy"],
 };
 

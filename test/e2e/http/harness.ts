@@ -39,6 +39,7 @@ export interface TestServer {
   readonly v3: string;
   readonly stopping: AbortController;
   readonly groups: GroupsApi;
+  readonly storage: Storage;
   /** A run of the reporter. */
   readonly lookAtLag: () => Promise<unknown>;
   close(): Promise<void>;
@@ -58,6 +59,8 @@ export interface TestServerOptions {
   /** Stands before the log. */
   readonly wrap?: (log: LogApi) => LogApi;
   readonly ready?: () => Promise<void>;
+  /** Of a server that this one stands beside. */
+  readonly storage?: Storage;
 }
 
 export async function startTestServer(options: TestServerOptions = {}): Promise<TestServer> {
@@ -114,6 +117,7 @@ export async function startTestServer(options: TestServerOptions = {}): Promise<
     internalErrors,
     stopping,
     groups,
+    storage,
     lookAtLag: () => reportLag(lagParts, { untilMs: clock.monotonicMs() + 60_000 }),
     lambda: (path, init) => throughLambda(app, path, init),
     v3: `${url}/v3/clusters/${clusterId}`,
