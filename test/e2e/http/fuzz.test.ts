@@ -65,7 +65,6 @@ async function makeConsumers(): Promise<void> {
     const at = `${server.url}/consumers/${group}`;
     for (const name of ["subscribed", "assigned"]) await ask(at, jsonInit({ name, "auto.offset.reset": "earliest" }));
     await ask(`${at}/instances/subscribed/subscription`, jsonInit({ topics: ["t"] }));
-    await ask(`${at}/instances/subscribed/records?timeout=0`);
     await ask(`${at}/instances/assigned/assignments`, jsonInit({ partitions: [{ topic: "t", partition: 0 }] }));
   }
 }

@@ -59,8 +59,6 @@ export interface TestServerOptions {
   /** Stands before the log. */
   readonly wrap?: (log: LogApi) => LogApi;
   readonly ready?: () => Promise<void>;
-  /** Of a server that this one stands beside. */
-  readonly storage?: Storage;
 }
 
 export async function startTestServer(options: TestServerOptions = {}): Promise<TestServer> {
