@@ -7,7 +7,7 @@ import type { Call, Reply } from "./call.ts";
 import { addVary } from "./compress.ts";
 
 const EXPOSED =
-  "etag, location, retry-after, kafka-acks, kafka-next-offset, kafka-log-start-offset, kafka-log-end-offset, content-encoding";
+  "etag, location, retry-after, kafka-acks, kafka-next-offset, kafka-log-start-offset, kafka-log-end-offset, kafka-consumer-sequence, content-encoding";
 
 const SAFE: ReadonlySet<string> = new Set(["GET", "HEAD", "OPTIONS"]);
 
