@@ -31,9 +31,21 @@ const JOBS = [
     timeout: Duration.minutes(5),
     description: "Gives up committed offsets of groups that are gone",
   },
+  {
+    id: "Queues",
+    every: Duration.minutes(5),
+    timeout: Duration.minutes(5),
+    description: "Takes up in queues what nobody has asked for: locks that ran out, dead letters",
+  },
   { id: "Lag", every: Duration.minutes(1), timeout: Duration.minutes(1), description: "Looks at the lag of consumer groups" },
 ] as const;
 const KINDS: Readonly<Record<string, LogFunctionProps["job"]>> = { Sweep: "sweeper", Lag: "lag", Expire: "groups" };
+
+/** One that only works on groups and their dead letters does what the log does, and deletes nothing of it. */
+function kindOf(id: string): Pick<LogFunctionProps, "job"> {
+  if (id === "Queues") return {};
+  return { job: KINDS[id] ?? "job" };
+}
 const DEFAULT_THROTTLE = { ratePerSecond: 1000, burst: 2000 };
 
 /**
@@ -109,7 +121,7 @@ export class EventLog extends Construct {
         timeout: job.timeout,
         maxConcurrency: undefined,
         environment: job.id === "Expire" ? { ...environment, ...retention } : environment,
-        job: KINDS[job.id] ?? "job",
+        ...kindOf(job.id),
       });
       jobs[job.id] = { function: one, every: job.every };
       if (job.id === "Lag") addNotifiers(one, props.notifiers ?? [], this.storage);

@@ -96,7 +96,7 @@ describe("the bucket of an event log", () => {
 describe("the functions of an event log", () => {
   test("run on Node 24 and arm64, with a log group of their own that is not kept for ever", () => {
     const functions = prod.all(FUNCTION);
-    expect(functions).toHaveLength(9);
+    expect(functions).toHaveLength(10);
     for (const { properties } of functions) {
       expect(properties).toMatchObject({
         Runtime: "nodejs24.x",
@@ -107,15 +107,15 @@ describe("the functions of an event log", () => {
       expect((properties["LoggingConfig"] as Properties)["LogGroup"]).toBeDefined();
     }
     const groups = prod.all("AWS::Logs::LogGroup");
-    expect(groups).toHaveLength(10);
+    expect(groups).toHaveLength(11);
     for (const { properties } of groups) expect(properties["RetentionInDays"]).toBe(30);
   });
 
   test("have a role each, which no other shares", () => {
     const roles = prod.all(FUNCTION).map(({ properties }) => JSON.stringify(properties["Role"]));
-    expect(new Set(roles).size).toBe(9);
+    expect(new Set(roles).size).toBe(10);
     // And one for each schedule, which may start its function and nothing else.
-    expect(prod.all("AWS::IAM::Role")).toHaveLength(16);
+    expect(prod.all("AWS::IAM::Role")).toHaveLength(18);
     for (const { properties } of prod.all("AWS::IAM::Role")) expect(properties["ManagedPolicyArns"]).toBeUndefined();
   });
 
@@ -138,6 +138,8 @@ describe("the functions of an event log", () => {
     const allowed: Record<string, readonly string[]> = {
       LogApiRole: log,
       LogStreamRole: log,
+      LogQueuesRole: log,
+      LogQueuesScheduleRole: ["lambda:InvokeFunction"],
       LogRollRole: job,
       LogMergeRole: job,
       LogCompactRole: job,
@@ -174,7 +176,7 @@ describe("the functions of an event log", () => {
       LogLagScheduleRole: ["lambda:InvokeFunction"],
     };
     const policies = prod.all("AWS::IAM::Policy");
-    expect(policies).toHaveLength(16);
+    expect(policies).toHaveLength(18);
     for (const { id, properties } of policies) {
       const actions = statements(properties).flatMap(({ Action }) => list(Action));
       expect(actions.toSorted(), id).toEqual(allowed[id.split("DefaultPolicy")[0] as string]);
@@ -274,7 +276,7 @@ describe("the functions of an event log", () => {
 
   test("are ended before the gateway stops waiting, and the stream as late as Lambda can", () => {
     const timeouts = prod.all(FUNCTION).map(({ properties }) => properties["Timeout"]);
-    expect(timeouts.toSorted()).toEqual([120, 120, 29, 300, 300, 60, 840, 840, 900]);
+    expect(timeouts.toSorted()).toEqual([120, 120, 29, 300, 300, 300, 60, 840, 840, 900]);
   });
 
   test("can be held to a number of calls at once", () => {
@@ -293,13 +295,14 @@ describe("the functions of an event log", () => {
 });
 
 describe("the jobs of an event log", () => {
-  test("are started by schedules: rolling and the look at lag every minute, merging, compaction and retention every five, the sweep and the expiry of offsets every fifteen, without repeats", () => {
+  test("are started by schedules: rolling and the look at lag every minute, merging, compaction, retention and queues every five, the sweep and the expiry of offsets every fifteen, without repeats", () => {
     const schedules = prod.all("AWS::Scheduler::Schedule");
     expect(schedules.map(({ properties }) => properties["ScheduleExpression"]).toSorted()).toEqual([
       "rate(1 minute)",
       "rate(1 minute)",
       "rate(15 minutes)",
       "rate(15 minutes)",
+      "rate(5 minutes)",
       "rate(5 minutes)",
       "rate(5 minutes)",
       "rate(5 minutes)",
@@ -408,6 +411,7 @@ describe("the gateway of an event log", () => {
       "rate(1 minute)",
       "rate(15 minutes)",
       "rate(15 minutes)",
+      "rate(5 minutes)",
       "rate(5 minutes)",
       "rate(5 minutes)",
       "rate(5 minutes)",

@@ -29,6 +29,15 @@ test("the quick start writes orders and reads them", async () => {
   ]);
 });
 
+test("the queue's worker does what it can, gives back what fails, and poison goes to the dead letters", async () => {
+  expect(await example("queue-worker/run.ts")).toEqual([
+    "start 1: 3 done, failed: virus.exe is no picture (1)",
+    "start 2: 0 done, failed: virus.exe is no picture (2)",
+    "start 3: 0 done, failed: virus.exe is no picture (3)",
+    "left: 0, dead letters: 1",
+  ]);
+});
+
 test("the priority lanes hold the orders of VIPs and no others", async () => {
   expect(await example("priority-lanes/priority-lanes.ts")).toEqual([
     "the fast lanes: { ada: 100, grace: 100 }",
