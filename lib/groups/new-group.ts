@@ -3,8 +3,11 @@ import { isRefusal } from "../log/storage-errors.ts";
 import { StorageError } from "../ports/index.ts";
 import { groupPk, putGroup } from "./items/group.ts";
 import { blockRange, largestStamp } from "./items/offsets.ts";
-import { type ClassicState, type GroupState, putState } from "./items/state.ts";
+import { type ClassicState, type GroupState, newState } from "./items/state.ts";
 import type { GroupParts } from "./parts.ts";
+
+/** The counter of a state begins below: random enough to be another each time, and far from what a number cannot hold. */
+const COUNTER_FROM = 2 ** 50;
 
 /** A group without members, as an admin tool or a consumer without group management leaves it. */
 export function emptyGroup(epoch: number, nowMs: number): ClassicState {
@@ -27,9 +30,13 @@ export async function firstEpoch({ storage }: Pick<GroupParts, "storage">, group
 }
 
 /** Makes a group with this state. False: there is one, or it is not known: look again. Throws `StorageError`. */
-export async function makeGroup({ storage }: Pick<GroupParts, "storage">, group: string, state: GroupState): Promise<boolean> {
+export async function makeGroup(
+  { storage, ids }: Pick<GroupParts, "storage" | "ids">,
+  group: string,
+  state: GroupState,
+): Promise<boolean> {
   try {
-    await storage.table.atomically([putGroup(group), putState(group, state, undefined)]);
+    await storage.table.atomically([putGroup(group), newState(group, state, Math.floor(ids.random() * COUNTER_FROM))]);
     return true;
   } catch (error) {
     if (isRefusal(error)) return false;

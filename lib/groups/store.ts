@@ -13,7 +13,7 @@ import { GroupConfigs } from "./config-store.ts";
 import { tick as tickConsumer } from "./consumer/machine.ts";
 import { groupPk } from "./items/group.ts";
 import { type Heard, heardOf, MEMBER_RANGE, memberKey, putMember, touchMember } from "./items/member.ts";
-import { decodeState, type GroupState, putState, stateKey, type Versioned } from "./items/state.ts";
+import { decodeState, type GroupState, isStill, putState, stateKey, type Versioned } from "./items/state.ts";
 import { firstEpoch, makeGroup } from "./new-group.ts";
 import { type Stamp, stampPartitions } from "./offsets/stamp.ts";
 import type { GroupParts } from "./parts.ts";
@@ -79,8 +79,8 @@ export class GroupStore {
         const { state, stamps = [], result } = decide(seen);
         const after = state ?? seen.state;
         if (after === undefined || after === before?.state) return result;
-        if (stamps.length > 0) await stampPartitions(this.#parts, group, stamps);
-        if (await this.#put(group, after, before)) {
+        const stamped = stamps.length === 0 || (await stampPartitions(this.#parts, group, stamps, isStill(group, before)));
+        if (stamped && (await this.#put(group, after, before))) {
           this.#parts.mirror?.changed(group, before?.state, after);
           doorbell.ring(bell(group));
           return result;

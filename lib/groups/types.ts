@@ -45,6 +45,8 @@ export interface MemberRef {
 }
 
 export interface OffsetToCommit extends TopicPartition {
+  /** Checked where given: an offset in a topic that was deleted is none in the one that has its name now (KIP-848). */
+  readonly topicId?: string | undefined;
   /** The next offset to be read; -1 and -2 are stored too, as by Kafka. */
   readonly offset: number;
   /** -1 or absent: not known. */
@@ -79,7 +81,14 @@ export interface CommittedOffset extends PartitionAnswer {
 export interface FetchOffsetsRequest {
   readonly group: string;
   /** Absent: every partition that has one. `partitions` absent: all that have one, of this topic. */
-  readonly topics?: readonly { readonly topic: string; readonly partitions?: readonly number[] }[] | undefined;
+  readonly topics?:
+    | readonly {
+        readonly topic: string;
+        /** Checked where given, with partitions: `unknown_topic` where the name is another topic's now. */
+        readonly topicId?: string | undefined;
+        readonly partitions?: readonly number[];
+      }[]
+    | undefined;
   /** Checked where given (OffsetFetch v9). */
   readonly member?: MemberRef | undefined;
   /** A partition whose offset an open transaction is about to change is answered with `unstable_offset_commit` (KIP-447). */

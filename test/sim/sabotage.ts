@@ -5,7 +5,7 @@ import type { Condition, Storage, Table, Update, Write } from "../../lib/ports/i
 type Alter = (op: Write) => Write;
 
 /** A storage that is asked for something else than the log asked for. */
-function altered(storage: Storage, alter: Alter): Storage {
+export function altered(storage: Storage, alter: Alter): Storage {
   const { table } = storage;
   const changed: Table = {
     ...bound(table),
@@ -31,7 +31,7 @@ function unfenced(storage: Storage): Storage {
   return { ...storage, table: changed };
 }
 
-function bound(table: Table): Table {
+export function bound(table: Table): Table {
   return {
     get: (key) => table.get(key),
     getMany: (keys) => table.getMany(keys),
@@ -47,7 +47,7 @@ function isHead(op: Write): op is Update {
   return op.op === "update" && op.key.sk === "HEAD";
 }
 
-function without(storage: Storage, drop: (condition: Condition, op: Write) => boolean): Storage {
+export function without(storage: Storage, drop: (condition: Condition, op: Write) => boolean): Storage {
   return altered(storage, (op) => ({ ...op, when: (op.when ?? []).filter((condition) => !drop(condition, op)) }));
 }
 

@@ -9,7 +9,7 @@ import { sealTails } from "../../lib/log/jobs/seal-tails.ts";
 import { sweepBlobs } from "../../lib/log/jobs/sweep/blobs.ts";
 import { sweepObjects } from "../../lib/log/jobs/sweep/objects.ts";
 import { readTopics } from "../../lib/log/jobs/sweep/topics.ts";
-import { type Doorbell, type Storage, StorageError } from "../../lib/ports/index.ts";
+import { type Storage, StorageError } from "../../lib/ports/index.ts";
 import { memoryStorage } from "../../lib/storage/memory/index.ts";
 import { type Bounds, EVERYTHING, faultsOf, type Part } from "./bounds.ts";
 import {
@@ -28,7 +28,7 @@ import {
 import { faultyStorage } from "./faulty-storage.ts";
 import { History } from "./history.ts";
 import { leftovers } from "./leftovers.ts";
-import { CALM, Crashed, Process, World } from "./world.ts";
+import { CALM, Crashed, Process, pollingDoorbell, World } from "./world.ts";
 
 /** Small, so that runs are many and producers come and go. */
 const SMALL = { runRefs: 4, producersKept: 2, producersMost: 6, producerIdleMs: 500 };
@@ -290,7 +290,7 @@ export class Simulation {
       storage,
       clock,
       ids: world.ids(process),
-      doorbell: pollingDoorbell(world, process),
+      doorbell: pollingDoorbell(world, process, 20),
       codecs: {},
       sealing: this.#sealing,
     });
@@ -341,16 +341,4 @@ export class Simulation {
       if (read.nextOffset >= read.logEndOffset) return records;
     }
   }
-}
-
-/** As on Lambda: nobody rings, the reader looks again after a while. */
-function pollingDoorbell(world: World, process: Process): Doorbell {
-  return {
-    ring() {},
-    wait: (_partitions, deadlineMs, signal) =>
-      world
-        .clock(process)
-        .sleep(Math.max(0, Math.min(20, deadlineMs - world.nowMs)), signal)
-        .catch(() => undefined),
-  };
 }

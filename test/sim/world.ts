@@ -5,7 +5,7 @@
  */
 
 import { compareUlids, ulidFrom, ulidTimeMs } from "../../lib/base/ulid.ts";
-import type { Clock, Ids } from "../../lib/ports/index.ts";
+import type { Clock, Doorbell, Ids } from "../../lib/ports/index.ts";
 import { StorageError } from "../../lib/ports/index.ts";
 
 /** A seeded source of numbers in [0, 1). */
@@ -240,4 +240,16 @@ export class World {
 /** Lets everything run that does not wait for a step or a timer. */
 function drained(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
+}
+
+/** As on Lambda: nobody rings, who waits looks again after a while. */
+export function pollingDoorbell(world: World, process: Process, everyMs: number): Doorbell {
+  return {
+    ring() {},
+    wait: (_partitions, deadlineMs, signal) =>
+      world
+        .clock(process)
+        .sleep(Math.max(0, Math.min(everyMs, deadlineMs - world.nowMs)), signal)
+        .catch(() => undefined),
+  };
 }

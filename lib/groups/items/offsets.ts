@@ -4,15 +4,18 @@
  *
  * | attribute | what |
  * |---|---|
- * | `v`, `k` | format version; counter: every change adds one |
+ * | `v`, `k` | format version; counter: begins at about milliseconds since 1970, every change adds one |
  * | `s<i>` | stamp: the generation or epoch from which on it may be committed; absent: no member was ever given it |
  * | `w<i>` | guard: grows with every commit; about milliseconds since 1970 |
  * | `o<i>` | list: offset, leader epoch, committed at (milliseconds since 1970), metadata, expires at (or -1) |
  *
  * O1  A stamp only grows. It is written before any member learns that the partition is its own, so what an owner before it
  *     wrote late is refused: its epoch is below the stamp.
- * O2  A commit is written on condition that the stamp is not above its epoch and that the guard is below its own. So two
- *     commits are ordered, and one whose answer was lost is dead once a later one was applied.
+ * O2  A commit is written on condition that the stamp is not above its epoch and that the guard is what was read, and it sets a
+ *     larger one; so does a stamp. So two commits are ordered whatever their clocks say, and one whose answer was lost is
+ *     dead once anything later was applied.
+ * O4  A block that was deleted and made again begins with another `k` and other guards: what was meant for the old one, by
+ *     somebody late, fails.
  * O3  Admin tools and consumers without group management never write a stamp, and commit on condition that it is what
  *     it was when the group was seen without members.
  */
@@ -99,8 +102,8 @@ export interface EntryWrite {
 
 /** Writes entries of one block, on the conditions of O2, by the item as it was read. */
 export function writeEntries(key: Key, writes: readonly EntryWrite[], item: Item | undefined): Update {
-  const changes: Change[] = [...CHANGED];
-  const when: Condition[] = item === undefined ? [] : [{ item: "exists" }];
+  const changes: Change[] = changed(item, Math.max(...writes.map(({ guard }) => guard)));
+  const when: Condition[] = [{ item: item === undefined ? "absent" : "exists" }];
   for (const { partition, entry, epoch, guard } of writes) {
     const i = slot(partition);
     changes.push({ set: `w${i}`, to: guard });
@@ -108,24 +111,25 @@ export function writeEntries(key: Key, writes: readonly EntryWrite[], item: Item
       set: `o${i}`,
       to: [entry.offset, entry.leaderEpoch, entry.committedAtMs, entry.metadata, entry.expiresAtMs],
     });
-    when.push(atMost(`s${i}`, stampOf(item, partition), "<=", epoch), atMost(`w${i}`, guardOf(item, partition), "<", guard));
+    when.push(atMost(`s${i}`, stampOf(item, partition), "<=", epoch), still(`w${i}`, guardOf(item, partition)));
   }
   return { op: "update", key, changes, when };
 }
 
-/** Stamps partitions of one block with an epoch, on condition that each stamp is below it: none goes back. */
+/** Stamps partitions of one block with an epoch, on condition that each stamp is below it and no commit came: none goes back. */
 export function writeStamps(
   key: Key,
   stamps: readonly { readonly partition: number; readonly epoch: number }[],
   guard: number,
   item: Item | undefined,
 ): Update {
-  const changes: Change[] = [...CHANGED];
-  const when: Condition[] = [];
+  const changes: Change[] = changed(item, guard);
+  const when: Condition[] = [{ item: item === undefined ? "absent" : "exists" }];
   for (const { partition, epoch } of stamps) {
     const i = slot(partition);
-    changes.push({ set: `s${i}`, to: epoch }, { set: `w${i}`, to: Math.max(guard, guardOf(item, partition) ?? 0) });
-    when.push(atMost(`s${i}`, stampOf(item, partition), "<", epoch));
+    const found = guardOf(item, partition);
+    changes.push({ set: `s${i}`, to: epoch }, { set: `w${i}`, to: Math.max(guard, (found ?? 0) + 1) });
+    when.push(atMost(`s${i}`, stampOf(item, partition), "<", epoch), still(`w${i}`, found));
   }
   return { op: "update", key, changes, when };
 }
@@ -133,7 +137,7 @@ export function writeStamps(
 /** Takes the offsets of partitions away and leaves their stamps, unless the block has changed since it was read. */
 export function removeEntries(key: Key, partitions: readonly number[], item: Item): Update {
   const changes: Change[] = partitions.map((partition) => ({ remove: `o${slot(partition)}` }));
-  return { op: "update", key, changes: [...CHANGED, ...changes], when: unchanged(item) };
+  return { op: "update", key, changes: [...changed(item, 0), ...changes], when: unchanged(item) };
 }
 
 /** Deletes a block, unless it has changed since it was read. */
@@ -145,10 +149,14 @@ function unchanged(item: Item): Condition[] {
   return [{ path: "k", is: "=", value: item["k"] as number }];
 }
 
-const CHANGED: readonly Change[] = [
-  { set: "v", to: FORMAT_VERSION },
-  { add: "k", by: 1 },
-];
+/** `first`: where the counter of a new block begins (O4). */
+function changed(item: Item | undefined, first: number): Change[] {
+  return [{ set: "v", to: FORMAT_VERSION }, item === undefined ? { set: "k", to: first } : { add: "k", by: 1 }];
+}
+
+function still(path: string, found: number | undefined): Condition {
+  return found === undefined ? { path, is: "absent" } : { path, is: "=", value: found };
+}
 
 /** A comparison with an absent attribute never holds, so an absent one must be so still. */
 function atMost(path: string, found: number | undefined, is: "<" | "<=", value: number): Condition {

@@ -3,7 +3,7 @@
  *
  * | attribute | what |
  * |---|---|
- * | `v`, `k` | format version; counter: every change adds one |
+ * | `v`, `k` | format version; counter: begins anywhere, every change adds one |
  * | `t` | `classic`, `consumer`, `share` |
  * | `e` | epoch: generation of a classic group, group epoch of the other |
  * | `a` | since when it is in its phase, or has no members, milliseconds since 1970 |
@@ -12,11 +12,12 @@
  * | `g`, `h` | consumer: epoch of the target assignment, hash of the topics it was made for; share: `h` alone |
  *
  * S1  `e` only grows, also when the type changes; a group that was deleted and made again starts above every stamp left.
- * S2  `k` grows with every change, and every change is on condition that `k` is what was read.
+ * S2  `k` grows with every change, and every change is on condition that `k` is what was read. It begins at random, so that
+ *     what is late and was meant for a group of the same name that was deleted fails.
  */
 
 import { checkFormat, FORMAT_VERSION } from "../../log/items/format.ts";
-import type { Delete, Item, Key, Put, Value, ValueMap } from "../../ports/index.ts";
+import type { Check, Condition, Delete, Item, Key, Put, Value, ValueMap } from "../../ports/index.ts";
 import { groupPk } from "./group.ts";
 
 export interface ClassicProtocol {
@@ -131,18 +132,28 @@ export function hasMembers(state: GroupState): boolean {
   return Object.keys(state.members).length > 0;
 }
 
+/** A new state, where there is none. `first`: what its counter begins at (S2). */
+export function newState(group: string, state: GroupState, first: number): Put {
+  return { ...stateItem(group, state, first), when: [{ item: "absent" }] };
+}
+
 /** Puts a state in the place of the one that was read. */
-export function putState(group: string, state: GroupState, before: Versioned | undefined): Put {
+export function putState(group: string, state: GroupState, before: Versioned): Put {
+  return { ...stateItem(group, state, before.version + 1), when: [{ path: "k", is: "=", value: before.version }] };
+}
+
+function stateItem(group: string, state: GroupState, k: number): Put {
   return {
     op: "put",
     key: stateKey(group),
-    item: {
-      v: FORMAT_VERSION,
-      k: (before?.version ?? 0) + 1,
-      ...itemOf(state),
-    },
-    when: [before === undefined ? { item: "absent" } : { path: "k", is: "=", value: before.version }],
+    item: { v: FORMAT_VERSION, k, ...itemOf(state) },
   };
+}
+
+/** Holds while the state is the one that was read; undefined: while there is none. */
+export function isStill(group: string, before: Versioned | undefined): Check {
+  const when: Condition = before === undefined ? { item: "absent" } : { path: "k", is: "=", value: before.version };
+  return { op: "check", key: stateKey(group), when: [when] };
 }
 
 export function deleteState(group: string, before: Versioned): Delete {

@@ -22,13 +22,22 @@ import { emptyGroup, firstEpoch, makeGroup } from "../new-group.ts";
 import type { AppliedCommit } from "../offsets-topic/mirror.ts";
 import type { GroupParts } from "../parts.ts";
 import type { CommitRequest, OffsetToCommit, PartitionAnswer } from "../types.ts";
-import { admitCommit, admitTransactional, type CommitTicket, nextGuard, refusedBy, wrongOffset } from "./plan-commit.ts";
+import {
+  admitCommit,
+  admitTransactional,
+  type CommitTicket,
+  nextGuard,
+  refusedBy,
+  wrongOffset,
+  wrongTopic,
+} from "./plan-commit.ts";
 import { partitionsByName } from "./topics.ts";
 
 const GIVE_UP_MS = 20_000;
 
 interface Wanted extends OffsetToCommit {
   readonly index: number;
+  /** Of the topic that has the name now. */
   readonly topicId: string;
 }
 
@@ -70,7 +79,7 @@ export function commitCompanion(parts: GroupParts, request: CommitRequest): Comp
       const made = read.planned.filter(({ item }) => item === undefined);
       return [
         ...(made.length === 0 ? [] : [isStill(request.group, read.state)]),
-        ...read.planned.flatMap(({ item, update }) => (update === undefined ? [] : [onlyWhere(item, update)])),
+        ...read.planned.flatMap(({ update }) => (update === undefined ? [] : [update])),
       ];
     },
   };
@@ -107,10 +116,6 @@ function isStill(group: string, state: GroupState): Check {
   return { op: "check", key: stateKey(group), when: [{ path: "e", is: "=", value: state.epoch }] };
 }
 
-function onlyWhere(item: Item | undefined, update: Update): Update {
-  return item === undefined ? { ...update, when: [{ item: "absent" }] } : update;
-}
-
 class Commit {
   readonly #parts: GroupParts;
   readonly #request: CommitRequest;
@@ -128,7 +133,7 @@ class Commit {
     const found = await partitionsByName(this.#parts.log, offsets);
     for (const [index, one] of offsets.entries()) {
       const topicId = found[index] as string | BrokerlessError;
-      const error = topicId instanceof BrokerlessError ? topicId : wrongOffset(one);
+      const error = topicId instanceof BrokerlessError ? topicId : (wrongOffset(one) ?? wrongTopic(one, topicId));
       if (topicId instanceof BrokerlessError || error !== undefined) {
         this.errors[index] = error;
         continue;
@@ -223,7 +228,7 @@ class Commit {
         continue;
       }
       try {
-        await table.atomically([isStill(this.#request.group, state), onlyWhere(item, update)]);
+        await table.atomically([isStill(this.#request.group, state), update]);
         settled.push({ ok: true, item: undefined });
       } catch (error) {
         if (!(error instanceof StorageError)) throw error;

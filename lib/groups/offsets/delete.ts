@@ -81,19 +81,23 @@ export async function deleteWholeGroup(parts: Pick<GroupParts, "storage" | "mirr
 /** Takes away what a group without a state has left. */
 export async function clearGroup({ storage }: { readonly storage: Storage }, group: string): Promise<void> {
   const { table } = storage;
-  const left = await table.range(groupPk(group));
-  if (left.some(({ key }) => key.sk === "STATE")) return;
-  // Before the names of their topics, by which they are found.
-  for (const { key, item } of left) {
-    if (key.sk.startsWith("Q#")) await clearShareTopic({ storage }, group, key.sk.slice(2), item["n"] as number);
-  }
-  for (const { key, item } of left) {
-    try {
-      await table.write(key.sk.startsWith("O#") ? deleteBlock(key, item) : { op: "delete", key });
-    } catch (error) {
-      // Somebody has made the group again and commits: the rest is theirs.
-      if (isRefusal(error)) return;
-      throw error;
+  for (let again = true; again; ) {
+    const left = await table.range(groupPk(group));
+    // Somebody has made the group again: the rest is theirs.
+    if (left.some(({ key }) => key.sk === "STATE")) return;
+    again = false;
+    // Before the names of their topics, by which they are found.
+    for (const { key, item } of left) {
+      if (key.sk.startsWith("Q#")) await clearShareTopic({ storage }, group, key.sk.slice(2), item["n"] as number);
+    }
+    for (const { key, item } of left) {
+      try {
+        await table.write(key.sk.startsWith("O#") ? deleteBlock(key, item) : { op: "delete", key });
+      } catch (error) {
+        if (!isRefusal(error)) throw error;
+        // A late commit of a member that was: it goes too.
+        again = true;
+      }
     }
   }
   try {

@@ -8,7 +8,7 @@ import { PENDING_RANGE, pendingPartitions } from "../items/pending.ts";
 import { decodeState, stateKey } from "../items/state.ts";
 import type { GroupParts } from "../parts.ts";
 import type { CommittedOffset, FetchOffsetsRequest, TopicPartition } from "../types.ts";
-import { staleEpoch, unknownMember } from "./plan-commit.ts";
+import { staleEpoch, unknownMember, wrongTopic } from "./plan-commit.ts";
 import { partitionsByName, topicOr } from "./topics.ts";
 
 export async function fetchOffsets(parts: GroupParts, request: FetchOffsetsRequest): Promise<CommittedOffset[]> {
@@ -16,7 +16,9 @@ export async function fetchOffsets(parts: GroupParts, request: FetchOffsetsReque
   await checkMember(parts, request);
   const { topics } = request;
   const asked = topics ?? [];
-  const named = asked.flatMap(({ topic, partitions }) => (partitions ?? []).map((partition) => ({ topic, partition })));
+  const named = asked.flatMap(({ topic, topicId, partitions }) =>
+    (partitions ?? []).map((partition) => ({ topic, topicId, partition })),
+  );
   const whole = asked.filter(({ partitions }) => partitions === undefined);
   // Before the offsets: what ends in between is applied by then.
   const waiting = request.requireStable === true ? await pendingOf(parts, request.group) : NOTHING_PENDING;
@@ -54,8 +56,11 @@ async function checkMember({ storage }: GroupParts, { group, member }: FetchOffs
   if ("assigned" in found && found.epoch !== member.epoch) throw staleEpoch(group, found, member.epoch);
 }
 
-async function namedOffsets(parts: GroupParts, group: string, named: readonly TopicPartition[]): Promise<CommittedOffset[]> {
-  const ids = await partitionsByName(parts.log, named);
+type Named = TopicPartition & { readonly topicId: string | undefined };
+
+async function namedOffsets(parts: GroupParts, group: string, named: readonly Named[]): Promise<CommittedOffset[]> {
+  const found = await partitionsByName(parts.log, named);
+  const ids = found.map((id, i) => (typeof id === "string" ? (wrongTopic(named[i] as Named, id) ?? id) : id));
   const keys = new Map(
     named.flatMap(({ partition }, i) => {
       const id = ids[i];

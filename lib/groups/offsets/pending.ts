@@ -106,7 +106,7 @@ function entriesOf(
   item: Item | undefined,
   nowMs: number,
 ): Write {
-  const update = writeEntries(
+  return writeEntries(
     key,
     block.map(({ partition, offset, leaderEpoch, committedAtMs, metadata }) => ({
       partition,
@@ -116,7 +116,6 @@ function entriesOf(
     })),
     item,
   );
-  return item === undefined ? { ...update, when: [{ item: "absent" }] } : update;
 }
 
 /** Again where somebody else was faster, or it is not known whether it was written: every step may be repeated. */

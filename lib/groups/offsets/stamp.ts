@@ -3,9 +3,12 @@
  * gives them away, so before any member learns of it (O1).
  *
  * A crash after it, or a state that then loses its compare-and-set, leaves stamps at an epoch that the group has reached
- * already: whoever owns the partition next is given it at that epoch or a later one, so nobody is locked out.
+ * already: whoever owns the partition next is given it at that epoch or a later one, so nobody is locked out. A block that is
+ * not there is made only while the state is what it was (one transaction): a late one of a group that was deleted would lock
+ * out the members of the next.
  */
-import type { Item, Key } from "../../ports/index.ts";
+import { isRefusal } from "../../log/storage-errors.ts";
+import { type Check, type Item, type Key, type Settled, StorageError } from "../../ports/index.ts";
 import { blockKey, blockOf, stampOf, writeStamps } from "../items/offsets.ts";
 import type { GroupParts } from "../parts.ts";
 
@@ -17,12 +20,16 @@ export interface Stamp {
   readonly epoch: number;
 }
 
-/** Resolves when no commit below these stamps can be applied any more. Throws `StorageError`. */
+/**
+ * True when no commit below these stamps can be applied any more; false where the state is not what it was. `isStill`: checks
+ * that it is. Throws `StorageError`.
+ */
 export async function stampPartitions(
   { storage, clock }: Pick<GroupParts, "storage" | "clock">,
   group: string,
   stamps: readonly Stamp[],
-): Promise<void> {
+  isStill: Check,
+): Promise<boolean> {
   const blocks = new Map<string, { readonly key: Key; readonly stamps: Stamp[] }>();
   for (const stamp of stamps) {
     const key = blockKey(group, stamp.topicId, blockOf(stamp.partition));
@@ -36,10 +43,28 @@ export async function stampPartitions(
     const writes = left.flatMap(({ key, stamps: wanted }, i) => {
       // What stands at or above its stamp is done: by somebody else, or by a write whose answer was lost.
       const below = wanted.filter(({ partition, epoch }) => (stampOf(items[i], partition) ?? -1) < epoch);
-      return below.length === 0 ? [] : [{ key, stamps: below, update: writeStamps(key, below, clock.nowMs(), items[i]) }];
+      if (below.length === 0) return [];
+      return [{ key, stamps: below, isNew: items[i] === undefined, update: writeStamps(key, below, clock.nowMs(), items[i]) }];
     });
-    if (writes.length === 0) return;
-    const [settled = []] = await storage.table.inOrder([writes.map(({ update }) => update)]);
+    if (writes.length === 0) return true;
+    const known = writes.filter(({ isNew }) => !isNew).map(({ update }) => update);
+    const [answers = []] = known.length === 0 ? [] : await storage.table.inOrder([known]);
+    const settled: Settled[] = [];
+    for (const { isNew, update } of writes) {
+      if (!isNew) {
+        settled.push(answers[settled.filter((_, i) => writes[i]?.isNew === false).length] as Settled);
+        continue;
+      }
+      try {
+        await storage.table.atomically([isStill, update]);
+        settled.push({ ok: true, item: undefined });
+      } catch (error) {
+        // The state has changed, or somebody else has made the block: look again.
+        if (isRefusal(error)) return false;
+        if (!(error instanceof StorageError)) throw error;
+        settled.push({ ok: false, error });
+      }
+    }
     left = writes.flatMap((write, i) => {
       const one = settled[i];
       if (one === undefined || one.ok) return [];
@@ -49,4 +74,5 @@ export async function stampPartitions(
     });
     if (left.length > 0) items = await storage.table.getMany(left.map(({ key }) => key));
   }
+  return true;
 }

@@ -80,7 +80,7 @@ export async function commitDirty({ groups }: Pick<PollParts, "groups">, cursor:
     const answers = await groups.commit({
       group,
       member: memberId === "" ? undefined : { memberId, epoch, ...(instanceId === undefined ? {} : { instanceId }) },
-      offsets: dirty.map(({ topic, partition, offset }) => ({ topic, partition, offset })),
+      offsets: dirty.map(({ topic, topicId, partition, offset }) => ({ topic, topicId, partition, offset })),
     });
     refused = answers.flatMap(({ topic, partition, error }) => (error === undefined ? [] : [{ topic, partition, error }]));
   } catch (error) {

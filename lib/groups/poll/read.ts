@@ -8,9 +8,12 @@ import { nameOf, type PolledPartition, type PollParts, type PollRequest, type Re
 
 const PARTITION_BYTES = 1024 * 1024;
 
-/** What seek, pause and resume make of the positions. Throws `invalid_request` for a partition that the consumer does not have. */
-export function moved(positions: readonly Position[], { seek, pause, resume }: PollRequest): Position[] {
-  const names = new Set(positions.map(nameOf));
+/**
+ * What seek, pause and resume make of the positions. Throws `invalid_request` for a partition that the consumer does not have;
+ * one that it had before this poll, and has lost by now, is left out: the consumer could not know.
+ */
+export function moved(positions: readonly Position[], { cursor, seek, pause, resume }: PollRequest): Position[] {
+  const names = new Set([...positions, ...(cursor?.positions ?? [])].map(nameOf));
   for (const [field, all] of Object.entries({ seek, pause, resume })) {
     for (const [i, one] of all.entries()) {
       if (names.has(nameOf(one))) continue;
@@ -37,35 +40,47 @@ export function moved(positions: readonly Position[], { seek, pause, resume }: P
   });
 }
 
-/** Positions for partitions that have none, and for seeks to an end of the log. */
+/**
+ * Positions for partitions that have none, and for seeks to an end of the log. One whose topic is gone, or is not known here
+ * yet, stays without: where another topic of that name was committed says nothing about it.
+ */
 export async function placed({ groups, log }: PollParts, cursor: Cursor, request: PollRequest): Promise<Position[]> {
   const isolation = request.isolation ?? "read_committed";
   const ends = new Map(
     request.seek.flatMap((one) => (typeof one.offset === "string" ? [[nameOf(one), one.offset] as const] : [])),
   );
   const open = cursor.positions.filter((position) => position.offset < 0 && !ends.has(nameOf(position)));
-  const byTopic = new Map<string, number[]>();
-  for (const { topic, partition } of open) byTopic.set(topic, [...(byTopic.get(topic) ?? []), partition]);
   const { group, memberId, epoch } = cursor;
   const committed =
     open.length === 0
       ? []
       : await groups.fetchOffsets({
           group,
-          topics: [...byTopic].map(([topic, partitions]) => ({ topic, partitions })),
+          topics: byTopic(open),
           member: memberId === "" ? undefined : { memberId, epoch },
         });
+  const unknown = new Set(committed.filter(({ error }) => error !== undefined).map(nameOf));
   const offsets = new Map(committed.filter(({ offset }) => offset >= 0).map((one) => [nameOf(one), one.offset]));
   return Promise.all(
     cursor.positions.map(async (position) => {
       const name = nameOf(position);
       const end = ends.get(name);
       if (end !== undefined) return { ...position, offset: await endOf(log, position, end, isolation), dirty: true };
-      if (position.offset >= 0) return position;
+      if (position.offset >= 0 || unknown.has(name)) return position;
       const offset = offsets.get(name) ?? (await firstOf(log, position, cursor.reset, isolation));
       return { ...position, offset };
     }),
   );
+}
+
+function byTopic(positions: readonly Position[]) {
+  const topics = new Map<string, { topic: string; topicId: string; partitions: number[] }>();
+  for (const { topic, topicId, partition } of positions) {
+    const known = topics.get(topic);
+    if (known === undefined) topics.set(topic, { topic, topicId, partitions: [partition] });
+    else known.partitions.push(partition);
+  }
+  return [...topics.values()];
 }
 
 async function endOf(
@@ -94,7 +109,7 @@ export async function readAll(
 ): Promise<{ readonly positions: readonly Position[]; readonly polled: readonly PolledPartition[] }> {
   let now = positions;
   for (let attempt = 0; ; attempt++) {
-    const active = now.filter(({ paused }) => !paused);
+    const active = now.filter(({ paused, offset }) => !paused && offset >= 0);
     const results = await log.readMany({
       partitions: active.map(({ topic, topicId, partition, offset }) => ({
         topic,

@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { join } from "../../../lib/groups/classic/join.ts";
 import { prepare, tick, without } from "../../../lib/groups/classic/machine.ts";
 import { leave, sync } from "../../../lib/groups/classic/sync.ts";
-import { type ClassicMember, type ClassicState, decodeState, putState } from "../../../lib/groups/items/state.ts";
+import { type ClassicMember, type ClassicState, decodeState, newState } from "../../../lib/groups/items/state.ts";
 import { emptyGroup } from "../../../lib/groups/new-group.ts";
 import type { JoinRequest } from "../../../lib/groups/types.ts";
 import { classicGroup } from "./support.ts";
@@ -119,7 +119,7 @@ describe("joining again", () => {
 
 test("a state is read back as it was written", () => {
   const state = classicGroup(4, ["a", "b"], ["t"]);
-  expect(decodeState(putState("g", state, undefined).item)).toEqual({ state, version: 1 });
+  expect(decodeState(newState("g", state, 7).item)).toEqual({ state, version: 7 });
 });
 
 test("property: generations only grow, a generation has the members that joined it, and only its leader's assignment is taken", () => {

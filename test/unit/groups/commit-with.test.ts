@@ -1,11 +1,10 @@
 /** Offsets that are committed with an atomic append, or not at all: `appendAtomically` with `commitWith`. */
 import { describe, expect, test } from "vitest";
-import { stampPartitions } from "../../../lib/groups/offsets/stamp.ts";
 import type { MemberRef } from "../../../lib/groups/types.ts";
 import { type Storage, StorageError, type Table } from "../../../lib/ports/index.ts";
 import { memoryStorage } from "../../../lib/storage/memory/index.ts";
 import { batchOf, TestClock } from "../log/support.ts";
-import { consumerGroup, consumerMember, groupsOverMemory, withTable } from "./support.ts";
+import { consumerGroup, consumerMember, groupsOverMemory, stamp as stamped, withTable } from "./support.ts";
 
 type Atomically = Table["atomically"];
 
@@ -61,7 +60,7 @@ describe("records and offsets", () => {
   test("are both missing where the partition was given away, to whoever", async () => {
     const { append, state, become, parts, id } = await bench();
     await become("g", consumerGroup(7, { m: consumerMember(7) }));
-    await stampPartitions(parts, "g", [{ topicId: id, partition: 0, epoch: 8 }]);
+    await stamped(parts, "g", [{ topicId: id, partition: 0, epoch: 8 }]);
     await expect(append({ memberId: "m", epoch: 7 })).rejects.toMatchObject({ code: "stale_member_epoch" });
     expect(await state()).toEqual(NOTHING);
   });
@@ -73,7 +72,7 @@ describe("records and offsets", () => {
       await real(ops);
     });
     await b.become("g", consumerGroup(7, { m: consumerMember(7) }));
-    given.resolve(() => stampPartitions(b.parts, "g", [{ topicId: b.id, partition: 0, epoch: 8 }]));
+    given.resolve(() => stamped(b.parts, "g", [{ topicId: b.id, partition: 0, epoch: 8 }]));
     await expect(b.append({ memberId: "m", epoch: 7 })).rejects.toMatchObject({ code: "stale_member_epoch" });
     expect(await b.state()).toEqual(NOTHING);
   });

@@ -1,8 +1,10 @@
 /** Groups over a log over memory, with a clock that the test moves. */
+import { expect } from "vitest";
 import { createGroups } from "../../../lib/groups/groups.ts";
 import type { ClassicState, ConsumerMember, GroupState } from "../../../lib/groups/items/state.ts";
-import { decodeState, putState, stateKey } from "../../../lib/groups/items/state.ts";
+import { decodeState, isStill, putState, stateKey, type Versioned } from "../../../lib/groups/items/state.ts";
 import { makeGroup } from "../../../lib/groups/new-group.ts";
+import { type Stamp, stampPartitions } from "../../../lib/groups/offsets/stamp.ts";
 import type { GroupParts } from "../../../lib/groups/parts.ts";
 import type { GroupsApi } from "../../../lib/groups/types.ts";
 import type { Storage, Table, Write } from "../../../lib/ports/index.ts";
@@ -21,9 +23,16 @@ export function groupsOverMemory(more: Partial<GroupParts> = {}) {
     /** Puts a state in the place of whatever is there. */
     async become(group: string, state: GroupState): Promise<void> {
       if (await makeGroup(parts, group, state)) return;
-      await storage.table.write(putState(group, state, decodeState(await storage.table.get(stateKey(group)))));
+      const before = decodeState(await storage.table.get(stateKey(group))) as Versioned;
+      await storage.table.write(putState(group, state, before));
     },
   };
+}
+
+/** Stamps partitions as the state that is there may. */
+export async function stamp(parts: GroupParts, group: string, stamps: readonly Stamp[]): Promise<void> {
+  const state = decodeState(await parts.storage.table.get(stateKey(group)));
+  expect(await stampPartitions(parts, group, stamps, isStill(group, state))).toBe(true);
 }
 
 /** The storage with something before or after each single write. */
