@@ -1,10 +1,13 @@
 // franz-go: franz HOST:PORT. Ends with an error where something is not as it should be.
+// With GROUP TOPIC behind it: a member of a group, as member.py.
 package main
 
 import (
 	"context"
 	"fmt"
 	"os"
+	"os/signal"
+	"syscall"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
@@ -120,7 +123,31 @@ func idempotentAndOffsets(ctx context.Context) {
 	check(found.Offset == 124, "%v", found)
 }
 
+func member(group string, topic string) {
+	ctx, cancel := signal.NotifyContext(context.Background(), syscall.SIGTERM)
+	defer cancel()
+	reader := client(
+		kgo.ConsumerGroup(group), kgo.ConsumeTopics(topic), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()),
+		kgo.DisableAutoCommit(), kgo.SessionTimeout(6*time.Second), kgo.HeartbeatInterval(time.Second),
+	)
+	for ctx.Err() == nil {
+		fetches := reader.PollRecords(ctx, 1)
+		for _, record := range fetches.Records() {
+			fmt.Println(record.Partition, record.Offset, string(record.Value))
+			if err := reader.CommitRecords(ctx, record); err != nil {
+				fmt.Fprintln(os.Stderr, err)
+			}
+		}
+	}
+	reader.LeaveGroup()
+	reader.Close()
+}
+
 func main() {
+	if len(os.Args) > 2 {
+		member(os.Args[2], os.Args[3])
+		return
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), 60*time.Second)
 	defer cancel()
 	administersTopics(ctx)
