@@ -26,6 +26,7 @@ const READ_ONLY: ReadonlySet<number> = new Set([
   65, // DescribeTransactions
   66, // ListTransactions
   69, // ConsumerGroupDescribe
+  74, // ListConfigResources
   75, // DescribeTopicPartitions
 ]);
 

@@ -29,6 +29,7 @@ import { heartbeatHandler } from "./api/heartbeat.ts";
 import { initProducerIdHandler } from "./api/init-producer-id.ts";
 import { joinGroupHandler } from "./api/join-group.ts";
 import { leaveGroupHandler } from "./api/leave-group.ts";
+import { listConfigResourcesHandler } from "./api/list-config-resources.ts";
 import { listGroupsHandler } from "./api/list-groups.ts";
 import { listOffsetsHandler } from "./api/list-offsets.ts";
 import { listTransactionsHandler } from "./api/list-transactions.ts";
@@ -67,6 +68,7 @@ const HANDLERS: readonly Handler[] = [
   describeClusterHandler,
   describeProducersHandler,
   describeTopicPartitionsHandler,
+  listConfigResourcesHandler,
 ];
 
 /** Those that need groups. */

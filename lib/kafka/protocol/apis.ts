@@ -25,6 +25,7 @@ import { incrementalAlterConfigs } from "./api/incremental-alter-configs.ts";
 import { initProducerId } from "./api/init-producer-id.ts";
 import { joinGroup } from "./api/join-group.ts";
 import { leaveGroup } from "./api/leave-group.ts";
+import { listConfigResources } from "./api/list-config-resources.ts";
 import { listGroups } from "./api/list-groups.ts";
 import { listOffsets } from "./api/list-offsets.ts";
 import { listTransactions } from "./api/list-transactions.ts";
@@ -79,5 +80,6 @@ export const APIS: readonly Api<Shape, Shape>[] = [
   listTransactions,
   consumerGroupHeartbeat,
   consumerGroupDescribe,
+  listConfigResources,
   describeTopicPartitions,
 ];
