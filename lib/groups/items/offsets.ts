@@ -116,7 +116,7 @@ export function writeEntries(key: Key, writes: readonly EntryWrite[], item: Item
   return { op: "update", key, changes, when };
 }
 
-/** Stamps partitions of one block with an epoch, on condition that each stamp is below it and no commit came: none goes back. */
+/** Stamps partitions of one block with an epoch, on condition that each has the stamp that was read and no commit came. */
 export function writeStamps(
   key: Key,
   stamps: readonly { readonly partition: number; readonly epoch: number }[],
@@ -129,7 +129,7 @@ export function writeStamps(
     const i = slot(partition);
     const found = guardOf(item, partition);
     changes.push({ set: `s${i}`, to: epoch }, { set: `w${i}`, to: Math.max(guard, (found ?? 0) + 1) });
-    when.push(atMost(`s${i}`, stampOf(item, partition), "<", epoch), still(`w${i}`, found));
+    when.push(still(`s${i}`, stampOf(item, partition)), still(`w${i}`, found));
   }
   return { op: "update", key, changes, when };
 }

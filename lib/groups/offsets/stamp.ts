@@ -5,7 +5,8 @@
  * A crash after it, or a state that then loses its compare-and-set, leaves stamps at an epoch that the group has reached
  * already: whoever owns the partition next is given it at that epoch or a later one, so nobody is locked out. A block that is
  * not there is made only while the state is what it was (one transaction): a late one of a group that was deleted would lock
- * out the members of the next.
+ * out the members of the next. What stands above its stamp is such a one that came late all the same (a group that was made anew in
+ * between): it is set back, in one transaction with the state too, for no state at or before this one can have written it.
  */
 import { isRefusal } from "../../log/storage-errors.ts";
 import { type Check, type Item, type Key, type Settled, StorageError } from "../../ports/index.ts";
@@ -41,18 +42,19 @@ export async function stampPartitions(
   let items: (Item | undefined)[] = await storage.table.getMany(left.map(({ key }) => key));
   for (let attempt = 0; left.length > 0; attempt++) {
     const writes = left.flatMap(({ key, stamps: wanted }, i) => {
-      // What stands at or above its stamp is done: by somebody else, or by a write whose answer was lost.
-      const below = wanted.filter(({ partition, epoch }) => (stampOf(items[i], partition) ?? -1) < epoch);
-      if (below.length === 0) return [];
-      return [{ key, stamps: below, isNew: items[i] === undefined, update: writeStamps(key, below, clock.nowMs(), items[i]) }];
+      // What stands at its stamp is done: by somebody else, or by a write whose answer was lost.
+      const due = wanted.filter(({ partition, epoch }) => stampOf(items[i], partition) !== epoch);
+      if (due.length === 0) return [];
+      const isBound = items[i] === undefined || due.some(({ partition, epoch }) => (stampOf(items[i], partition) ?? -1) > epoch);
+      return [{ key, stamps: due, isBound, update: writeStamps(key, due, clock.nowMs(), items[i]) }];
     });
     if (writes.length === 0) return true;
-    const known = writes.filter(({ isNew }) => !isNew).map(({ update }) => update);
+    const known = writes.filter(({ isBound }) => !isBound).map(({ update }) => update);
     const [answers = []] = known.length === 0 ? [] : await storage.table.inOrder([known]);
     const settled: Settled[] = [];
-    for (const { isNew, update } of writes) {
-      if (!isNew) {
-        settled.push(answers[settled.filter((_, i) => writes[i]?.isNew === false).length] as Settled);
+    for (const { isBound, update } of writes) {
+      if (!isBound) {
+        settled.push(answers[settled.filter((_, i) => writes[i]?.isBound === false).length] as Settled);
         continue;
       }
       try {

@@ -9,7 +9,8 @@
  *     still at work on.
  * Q5  Offsets go by their retention, once the group has no members, or with the group; never otherwise.
  * Q6  What is fetched was committed when it was asked for, or later.
- * Q7  Stamps only grow while a group lives; no guard goes back.
+ * Q7  Stamps only grow while a group lives, save those that no state of it can have written (a late write of a group before it
+ *     left them); no guard goes back.
  */
 import { entryOf, guardOf, type OffsetEntry, parseBlockKey, partitionsIn, stampOf } from "../../../lib/groups/items/offsets.ts";
 import { decodeState } from "../../../lib/groups/items/state.ts";
@@ -62,6 +63,8 @@ export class GroupHistory {
   /** Owners at or before it are out, all of them. */
   #emptiedEpoch = 0;
   #exists = false;
+  /** Of the state that is there. */
+  #epoch = 0;
   #members: ReadonlySet<string> = new Set();
 
   constructor(world: World, retentionMs: number, skewMs: number) {
@@ -132,6 +135,7 @@ export class GroupHistory {
     const state = decodeState(after)?.state;
     const had = this.#members.size > 0;
     this.#exists = state !== undefined;
+    this.#epoch = state?.epoch ?? 0;
     this.#members = new Set(Object.keys(state?.members ?? {}));
     if (had && this.#members.size === 0) {
       this.#emptyAt = Number.POSITIVE_INFINITY;
@@ -164,7 +168,8 @@ export class GroupHistory {
     }
     if (before === undefined || after === undefined) return;
     for (const partition of partitionsIn(before, block, "stamp")) {
-      if ((stampOf(after, partition) ?? -1) < (stampOf(before, partition) as number))
+      const was = stampOf(before, partition) as number;
+      if ((stampOf(after, partition) ?? -1) < was && was <= this.#epoch + 1)
         this.wrong.push(`Q7: the stamp of ${partition} goes back`);
       if ((guardOf(after, partition) ?? -1) < (guardOf(before, partition) ?? -1))
         this.wrong.push(`Q7: the guard of ${partition} goes back`);

@@ -2,9 +2,10 @@ import { describe, expect, test } from "vitest";
 import { assignedPartitions, subscribedTopics } from "../../../lib/groups/classic/consumer-protocol.ts";
 import { createGroups } from "../../../lib/groups/groups.ts";
 import { blockKey } from "../../../lib/groups/items/offsets.ts";
-import { type ClassicMember, decodeState, stateKey } from "../../../lib/groups/items/state.ts";
+import { type ClassicMember, decodeState, isStill, stateKey } from "../../../lib/groups/items/state.ts";
 import { clearGroup, deleteWholeGroup } from "../../../lib/groups/offsets/delete.ts";
 import { expireOffsets, OFFSETS_RETENTION_MS } from "../../../lib/groups/offsets/expire.ts";
+import { stampPartitions } from "../../../lib/groups/offsets/stamp.ts";
 import type { MemberRef, OffsetToCommit } from "../../../lib/groups/types.ts";
 import type { Storage, Table } from "../../../lib/ports/index.ts";
 import { StorageError } from "../../../lib/ports/index.ts";
@@ -221,11 +222,24 @@ describe("when the storage does not answer", () => {
 });
 
 describe("stamps", () => {
-  test("never go back, and cost one write for each 32 partitions", async () => {
+  test("above what the state can have given are of a group before it, and set back while the state is what it was", async () => {
+    const { parts, storage, id, become } = await bench();
+    const one = (epoch: number) => [{ topicId: id, partition: 0, epoch }];
+    const stampOfIt = async () => (await storage.table.get(blockKey("g", id, 0)))?.["s0"];
+    const before = isStill("g", decodeState(await storage.table.get(stateKey("g"))));
+    expect(await stampPartitions(parts, "g", one(7), before)).toBe(true);
+    await become("g", classicGroup(1, ["a"]));
+    expect(await stampPartitions(parts, "g", one(2), before)).toBe(false);
+    expect(await stampOfIt()).toBe(7);
+    const now = isStill("g", decodeState(await storage.table.get(stateKey("g"))));
+    expect(await stampPartitions(parts, "g", one(2), now)).toBe(true);
+    expect(await stampOfIt()).toBe(2);
+  });
+
+  test("cost one write for each 32 partitions", async () => {
     const { parts, storage, id } = await bench();
     const all = (epoch: number) => Array.from({ length: 40 }, (_, partition) => ({ topicId: id, partition, epoch }));
     await stamped(parts, "g", all(5));
-    await stamped(parts, "g", all(4));
     const keys = [blockKey("g", id, 0), blockKey("g", id, 1)];
     const first = await storage.table.getMany(keys);
     await stamped(parts, "g", all(6));
