@@ -16,7 +16,7 @@ import { describeBeforehand, dropUnusedShapes, standIns } from "./slim.ts";
 import { straightImports } from "./straight-imports.ts";
 
 const ROOT = join(dirname(fileURLToPath(import.meta.url)), "..");
-const FUNCTIONS = ["api", "stream", "roll", "merge", "compact", "retain", "sweep", "lag", "expire", "queues"];
+const FUNCTIONS = ["api", "stream", "roll", "merge", "compact", "retain", "sweep", "lag", "expire", "queues", "transactions"];
 const WITH_HTTP: ReadonlySet<string> = new Set(["api", "stream"]);
 export const BUNDLES: string = join(ROOT, "dist/lambda-bundles");
 

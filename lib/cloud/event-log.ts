@@ -37,13 +37,19 @@ const JOBS = [
     timeout: Duration.minutes(5),
     description: "Takes up in queues what nobody has asked for: locks that ran out, dead letters",
   },
+  {
+    id: "Transactions",
+    every: Duration.minutes(1),
+    timeout: Duration.minutes(1),
+    description: "Ends transactions that are open for too long, or that a process which died has left",
+  },
   { id: "Lag", every: Duration.minutes(1), timeout: Duration.minutes(1), description: "Looks at the lag of consumer groups" },
 ] as const;
 const KINDS: Readonly<Record<string, LogFunctionProps["job"]>> = { Sweep: "sweeper", Lag: "lag", Expire: "groups" };
 
-/** One that only works on groups and their dead letters does what the log does, and deletes nothing of it. */
+/** Those that only append (dead letters, markers) and work on groups do what the log does, and delete nothing of it. */
 function kindOf(id: string): Pick<LogFunctionProps, "job"> {
-  if (id === "Queues") return {};
+  if (id === "Queues" || id === "Transactions") return {};
   return { job: KINDS[id] ?? "job" };
 }
 const DEFAULT_THROTTLE = { ratePerSecond: 1000, burst: 2000 };

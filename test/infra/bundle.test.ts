@@ -36,6 +36,7 @@ describe("the bundle of", () => {
     ["lag", 370, 590],
     ["expire", 300, 430],
     ["queues", 370, 590],
+    ["transactions", 400, 590],
   ])("%s has a cold start read at most %i KB, of %i KB", (name, mostLoadedKb, mostKb) => {
     expect(sizes[name]?.loadedBytes, HOW_TO_SLIM).toBeLessThanOrEqual(mostLoadedKb * KB);
     expect(sizes[name]?.bytes).toBeLessThanOrEqual(mostKb * KB);
@@ -66,7 +67,7 @@ describe("the bundle of", () => {
     expect(JSON.parse(stdout.trim().split("\n").at(-1) as string)).toEqual([200, 404, false]);
   });
 
-  test.each(["api", "roll", "merge", "compact", "retain", "sweep", "lag", "expire", "queues"])(
+  test.each(["api", "roll", "merge", "compact", "retain", "sweep", "lag", "expire", "queues", "transactions"])(
     "%s starts in a process that has nothing but it and its settings",
     async (name) => {
       const program = `const { handler } = await import(${JSON.stringify(join(folder, name, "index.mjs"))}); console.log(typeof handler);`;

@@ -96,7 +96,7 @@ describe("the bucket of an event log", () => {
 describe("the functions of an event log", () => {
   test("run on Node 24 and arm64, with a log group of their own that is not kept for ever", () => {
     const functions = prod.all(FUNCTION);
-    expect(functions).toHaveLength(10);
+    expect(functions).toHaveLength(11);
     for (const { properties } of functions) {
       expect(properties).toMatchObject({
         Runtime: "nodejs24.x",
@@ -107,15 +107,15 @@ describe("the functions of an event log", () => {
       expect((properties["LoggingConfig"] as Properties)["LogGroup"]).toBeDefined();
     }
     const groups = prod.all("AWS::Logs::LogGroup");
-    expect(groups).toHaveLength(11);
+    expect(groups).toHaveLength(12);
     for (const { properties } of groups) expect(properties["RetentionInDays"]).toBe(30);
   });
 
   test("have a role each, which no other shares", () => {
     const roles = prod.all(FUNCTION).map(({ properties }) => JSON.stringify(properties["Role"]));
-    expect(new Set(roles).size).toBe(10);
+    expect(new Set(roles).size).toBe(11);
     // And one for each schedule, which may start its function and nothing else.
-    expect(prod.all("AWS::IAM::Role")).toHaveLength(18);
+    expect(prod.all("AWS::IAM::Role")).toHaveLength(20);
     for (const { properties } of prod.all("AWS::IAM::Role")) expect(properties["ManagedPolicyArns"]).toBeUndefined();
   });
 
@@ -139,7 +139,9 @@ describe("the functions of an event log", () => {
       LogApiRole: log,
       LogStreamRole: log,
       LogQueuesRole: log,
+      LogTransactionsRole: log,
       LogQueuesScheduleRole: ["lambda:InvokeFunction"],
+      LogTransactionsScheduleRole: ["lambda:InvokeFunction"],
       LogRollRole: job,
       LogMergeRole: job,
       LogCompactRole: job,
@@ -176,7 +178,7 @@ describe("the functions of an event log", () => {
       LogLagScheduleRole: ["lambda:InvokeFunction"],
     };
     const policies = prod.all("AWS::IAM::Policy");
-    expect(policies).toHaveLength(18);
+    expect(policies).toHaveLength(20);
     for (const { id, properties } of policies) {
       const actions = statements(properties).flatMap(({ Action }) => list(Action));
       expect(actions.toSorted(), id).toEqual(allowed[id.split("DefaultPolicy")[0] as string]);
@@ -276,7 +278,7 @@ describe("the functions of an event log", () => {
 
   test("are ended before the gateway stops waiting, and the stream as late as Lambda can", () => {
     const timeouts = prod.all(FUNCTION).map(({ properties }) => properties["Timeout"]);
-    expect(timeouts.toSorted()).toEqual([120, 120, 29, 300, 300, 300, 60, 840, 840, 900]);
+    expect(timeouts.toSorted()).toEqual([120, 120, 29, 300, 300, 300, 60, 60, 840, 840, 900]);
   });
 
   test("can be held to a number of calls at once", () => {
@@ -295,9 +297,10 @@ describe("the functions of an event log", () => {
 });
 
 describe("the jobs of an event log", () => {
-  test("are started by schedules: rolling and the look at lag every minute, merging, compaction, retention and queues every five, the sweep and the expiry of offsets every fifteen, without repeats", () => {
+  test("are started by schedules: rolling, ending transactions and the look at lag every minute, merging, compaction, retention and queues every five, the sweep and the expiry of offsets every fifteen, without repeats", () => {
     const schedules = prod.all("AWS::Scheduler::Schedule");
     expect(schedules.map(({ properties }) => properties["ScheduleExpression"]).toSorted()).toEqual([
+      "rate(1 minute)",
       "rate(1 minute)",
       "rate(1 minute)",
       "rate(15 minutes)",
@@ -407,6 +410,7 @@ describe("the gateway of an event log", () => {
     expect(rest.all("AWS::Scheduler::Schedule")).toEqual([]);
     const rates = rest.all("AWS::Events::Rule").map(({ properties }) => properties["ScheduleExpression"]);
     expect(rates.toSorted()).toEqual([
+      "rate(1 minute)",
       "rate(1 minute)",
       "rate(1 minute)",
       "rate(15 minutes)",

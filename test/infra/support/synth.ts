@@ -17,7 +17,19 @@ const root = mkdtempSync(join(tmpdir(), "brokerless-infra-"));
 
 export const BUNDLES: string = (() => {
   const folder = join(root, "bundles");
-  for (const name of ["api", "stream", "roll", "merge", "compact", "retain", "sweep", "lag", "expire", "queues"]) {
+  for (const name of [
+    "api",
+    "stream",
+    "roll",
+    "merge",
+    "compact",
+    "retain",
+    "sweep",
+    "lag",
+    "expire",
+    "queues",
+    "transactions",
+  ]) {
     mkdirSync(join(folder, name), { recursive: true });
     writeFileSync(join(folder, name, "index.mjs"), "export const handler = () => {};\n");
   }
