@@ -9,8 +9,8 @@
  *     which they were applied: one append is under way at a time, of all that was gathered within 100 ms, or since the one before it began. Those of
  *     two processes may change places (a partition that was just given to another member); the next commit, or reconcile,
  *     puts that right.
- * J4  After reconcile the last record of every key says what the items say: it appends what differs, then reads the items
- *     again, until they are what it appended. Whoever commits later appends later.
+ * J4  After reconcile the last record of every key says what the items say: it appends first what waits in its own process, then
+ *     what differs, then reads the items again, until they are what it appended. Whoever commits later appends later.
  *
  * A crash after the commit and before the append loses the record: the next commit of the partition is newer, and reconcile,
  * which looks at everything when a server has started and every hour, finds it. What is deleted or expires has its
@@ -71,6 +71,8 @@ export class OffsetsMirror {
   #waiting: Waiting[] = [];
   #waitingBytes = 0;
   #flushing: Promise<void> | undefined;
+  /** The append that is under way, or was the last. */
+  #appending: Promise<void> = Promise.resolve();
   readonly #closing = new AbortController();
   /** Groups of which the topic may say something that is no longer so. */
   readonly #due = new Set<string>();
@@ -124,6 +126,8 @@ export class OffsetsMirror {
       if (!mayGoOn(run, clock)) return { ...total, left: true };
       const marked = [...this.#due].filter((group) => partitionOfGroup(group, partitions) === partition);
       const startedMs = clock.monotonicMs();
+      // Nothing that this process applied before comes after what is appended now.
+      await this.#appendWaiting();
       const here = groups.filter((group) => partitionOfGroup(group, partitions) === partition);
       const records = await reconcilePartition(this.#parts, partition, here, names, run, (changes) =>
         this.#append(partition, changes),
@@ -164,7 +168,15 @@ export class OffsetsMirror {
   async #flushAll(): Promise<void> {
     while (this.#waiting.length > 0) {
       await this.#pause(GATHER_MS);
+      await this.#appendWaiting();
+    }
+  }
+
+  /** Appends what waits now, after the append that is under way. Never rejects. */
+  #appendWaiting(): Promise<void> {
+    this.#appending = this.#appending.then(async () => {
       const records = this.#waiting.sort((a, b) => a.order - b.order);
+      if (records.length === 0) return;
       this.#waiting = [];
       this.#waitingBytes = 0;
       try {
@@ -175,7 +187,8 @@ export class OffsetsMirror {
         const why = error instanceof Error ? error.message : String(error);
         this.#parts.say?.(`${OFFSETS_TOPIC}: ${records.length} records were not appended, and will be by reconcile: ${why}`);
       }
-    }
+    });
+    return this.#appending;
   }
 
   async #appendAll(records: readonly Waiting[]): Promise<void> {
