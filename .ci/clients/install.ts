@@ -16,7 +16,7 @@ export const VERSIONS = {
   "kafka-python": "3.0.12",
   aiokafka: "0.14.0",
   "franz-go": "1.22.2",
-  kafka: "4.1.0",
+  kafka: "4.3.1",
 } as const;
 
 /** How to run it, or why it is not there. */

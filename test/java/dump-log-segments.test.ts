@@ -2,9 +2,10 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { installKafka } from "../../.ci/clients/install.ts";
 import { COMPRESSION_NAMES } from "../../lib/kafka/index.ts";
 import { CompactedTopic } from "../unit/log/compact-support.ts";
-import { dumpLogSegments, installKafkaTools, whyNoKafkaTools } from "./kafka-tools.ts";
+import { dumpLogSegments } from "./kafka-tools.ts";
 
 let folder: string;
 let why: string | undefined;
@@ -12,8 +13,9 @@ let classPath = "";
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "brokerless-segments-"));
-  why = await whyNoKafkaTools();
-  if (why === undefined) classPath = await installKafkaTools();
+  const kafka = await installKafka();
+  if (kafka.missing === undefined) classPath = kafka.classPath;
+  else why = kafka.missing;
 }, 600_000);
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
