@@ -54,7 +54,9 @@ export function openApp(): LambdaParts {
       return openLag({ storage, log, clock, codecs: nodeCodecs, groups: await openGroups() });
     },
     async kafka(body, call, signal) {
-      kafka ??= import("./kafka.ts").then(({ openKafka }) => openKafka({ storage, log, clock, ids, doorbell, onInternalError }));
+      kafka ??= import("./kafka.ts").then(({ openKafka }) =>
+        openKafka({ storage, log, clock, ids, doorbell, shares: openShares, onInternalError }),
+      );
       return (await kafka)(body, call, signal);
     },
   });

@@ -83,17 +83,18 @@ export async function startServer(options: ServerOptions = {}): Promise<RunningS
   try {
     const clusterId = await ground.log.clusterId();
     const { autoCreateTopics, defaultPartitions } = config;
+    const { groups, shares, lag } = ground;
     const api = createKafkaApi({
       log: ground.log,
       groups: ground.groups,
       transactions: ground.transactions,
+      shares: shares === undefined ? undefined : async () => shares,
       clock,
       metrics,
       auth: kafkaAuth === "token" && ground.tokens !== undefined ? { tokens: ground.tokens, ids } : undefined,
       settings: { autoCreateTopics, defaultPartitions, internalTopics: ground.internalTopics },
       onInternalError,
     });
-    const { groups, shares, lag } = ground;
     const hasTokens = auth === "token" && (await ground.tokens?.exist()) === true;
     const app = createHttpApp({
       log: ground.log,

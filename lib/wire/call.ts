@@ -1,5 +1,6 @@
 /** What the handler of one API is, and what it is given. */
 import type { BrokerlessError } from "../base/errors.ts";
+import type { ShareGroupsApi } from "../groups/share/types.ts";
 import type { GroupsApi } from "../groups/types.ts";
 import type { Api, Decoded, Encodable, Shape, Versions } from "../kafka/protocol/schema.ts";
 import type { LogApi } from "../log/types.ts";
@@ -16,6 +17,8 @@ export interface Surface {
   readonly groups: GroupsApi | undefined;
   /** Undefined over a log alone: then the APIs of transactions are not offered. */
   readonly transactions: (() => Promise<TransactionsApi>) | undefined;
+  /** Undefined where there are no share groups: then their APIs are not offered. */
+  readonly shares: (() => Promise<ShareGroupsApi>) | undefined;
   readonly clock: Clock;
   readonly metrics: Metrics;
   readonly settings: KafkaSettings;

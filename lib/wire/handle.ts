@@ -7,6 +7,7 @@ import { checkPrincipal } from "./access.ts";
 import { addOffsetsToTxnHandler } from "./api/add-offsets-to-txn.ts";
 import { addPartitionsToTxnHandler } from "./api/add-partitions-to-txn.ts";
 import { alterConfigsHandler, incrementalAlterConfigsHandler } from "./api/alter-configs.ts";
+import { alterShareGroupOffsetsHandler } from "./api/alter-share-group-offsets.ts";
 import { answerUnknownVersion, apiVersionsHandler } from "./api/api-versions.ts";
 import { consumerGroupDescribeHandler } from "./api/consumer-group-describe.ts";
 import { consumerGroupHeartbeatHandler } from "./api/consumer-group-heartbeat.ts";
@@ -14,12 +15,14 @@ import { createPartitionsHandler } from "./api/create-partitions.ts";
 import { createTopicsHandler } from "./api/create-topics.ts";
 import { deleteGroupsHandler } from "./api/delete-groups.ts";
 import { deleteRecordsHandler } from "./api/delete-records.ts";
+import { deleteShareGroupOffsetsHandler } from "./api/delete-share-group-offsets.ts";
 import { deleteTopicsHandler } from "./api/delete-topics.ts";
 import { describeClusterHandler } from "./api/describe-cluster.ts";
 import { describeConfigsHandler } from "./api/describe-configs.ts";
 import { describeGroupsHandler } from "./api/describe-groups.ts";
 import { describeLogDirsHandler } from "./api/describe-log-dirs.ts";
 import { describeProducersHandler } from "./api/describe-producers.ts";
+import { describeShareGroupOffsetsHandler } from "./api/describe-share-group-offsets.ts";
 import { describeTopicPartitionsHandler } from "./api/describe-topic-partitions.ts";
 import { describeTransactionsHandler } from "./api/describe-transactions.ts";
 import { endTxnHandler } from "./api/end-txn.ts";
@@ -40,6 +43,10 @@ import { offsetFetchHandler } from "./api/offset-fetch.ts";
 import { offsetForLeaderEpochHandler } from "./api/offset-for-leader-epoch.ts";
 import { produceHandler } from "./api/produce.ts";
 import { saslAuthenticateHandler, saslHandshakeHandler } from "./api/sasl.ts";
+import { shareAcknowledgeHandler } from "./api/share-acknowledge.ts";
+import { shareFetchHandler } from "./api/share-fetch.ts";
+import { shareGroupDescribeHandler } from "./api/share-group-describe.ts";
+import { shareGroupHeartbeatHandler } from "./api/share-group-heartbeat.ts";
 import { syncGroupHandler } from "./api/sync-group.ts";
 import { txnOffsetCommitHandler } from "./api/txn-offset-commit.ts";
 import type { Call, Handler, Surface } from "./call.ts";
@@ -98,21 +105,34 @@ const TRANSACTION_HANDLERS: readonly Handler[] = [
   listTransactionsHandler,
 ];
 
+/** Those that need share groups, and so groups. */
+const SHARE_HANDLERS: readonly Handler[] = [
+  shareGroupHeartbeatHandler,
+  shareGroupDescribeHandler,
+  shareFetchHandler,
+  shareAcknowledgeHandler,
+  describeShareGroupOffsetsHandler,
+  alterShareGroupOffsetsHandler,
+  deleteShareGroupOffsetsHandler,
+];
+
 /** Of the secret that makes up the salts of users that are not there. */
 const PEPPER_BYTES = 32;
 
 export function createKafkaApi(parts: KafkaParts): KafkaApi {
-  const { log, groups, transactions, clock, settings, auth, metrics = NO_METRICS, onInternalError = () => {} } = parts;
+  const { log, groups, transactions, shares, clock, settings, auth, metrics = NO_METRICS, onInternalError = () => {} } = parts;
   const handlers = [
     ...HANDLERS,
     ...(groups === undefined ? [] : GROUP_HANDLERS),
     ...(transactions === undefined ? [] : TRANSACTION_HANDLERS),
+    ...(shares === undefined ? [] : SHARE_HANDLERS),
   ];
   const byKey = new Map(handlers.map((handler) => [handler.api.key, { handler, labels: { api: handler.api.name } }]));
   const surface: Surface = {
     log,
     groups,
     transactions,
+    shares,
     clock,
     metrics,
     settings,

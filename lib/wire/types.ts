@@ -1,5 +1,6 @@
 /** What stands between the transports of the Kafka protocol (TCP, `POST /kafka`, tunnel) and what answers it. */
 import type { Principal, Tokens } from "../auth/index.ts";
+import type { ShareGroupsApi } from "../groups/share/types.ts";
 import type { GroupsApi } from "../groups/types.ts";
 import type { LogApi, TopicSpec } from "../log/types.ts";
 import type { Clock, Ids, Metrics } from "../ports/index.ts";
@@ -74,6 +75,8 @@ export interface KafkaParts {
   readonly groups?: GroupsApi | undefined;
   /** Without it the APIs of transactions are not offered. Asked for with the first call. */
   readonly transactions?: (() => Promise<TransactionsApi>) | undefined;
+  /** Without it the APIs of share groups are not offered. Asked for with the first call. */
+  readonly shares?: (() => Promise<ShareGroupsApi>) | undefined;
   readonly clock: Clock;
   readonly settings: KafkaSettings;
   readonly metrics?: Metrics;

@@ -91,6 +91,10 @@ class ShareGroups implements T.ShareGroupsApi {
     return openSession(this.#parts, request, (partitions) => this.releaseAll(request.group, request.memberId, partitions));
   }
 
+  async lockMs(group: string): Promise<number> {
+    return (await this.#store.configs.share(group)).lockMs;
+  }
+
   async acquire(request: T.AcquireRequest): Promise<T.AcquireAnswer> {
     const { group, maxWaitMs, signal, order = "turn" } = request;
     const { clock, doorbell } = this.#parts;

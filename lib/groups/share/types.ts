@@ -146,6 +146,8 @@ export interface ShareGroupsApi {
    * `invalid_share_session_epoch`. What the member holds is released where it closes.
    */
   session(request: ShareSessionRequest): Promise<readonly SharePartition[]>;
+  /** So long records are locked where nobody says otherwise: `share.record.lock.duration.ms`, up to 30 s old. */
+  lockMs(group: string): Promise<number>;
   /** Throws `unknown_group` where the group is of another type; it is made where there is none. */
   acquire(request: AcquireRequest): Promise<AcquireAnswer>;
   /**

@@ -23,18 +23,19 @@ export const apiVersionsHandler: Handler = handlerOf(apiVersions, async (request
 /** From this version of ApiVersions on clients take a feature that begins at 0. */
 const FROM_ZERO = 4;
 
-/** Which version of the transaction protocol clients are to use (KIP-584, KIP-890). */
-function features({ transactions }: Surface, version: number) {
-  if (transactions === undefined) return {};
-  const name = "transaction.version";
+/** Which versions of the protocols of transactions (KIP-890) and share groups (KIP-932) clients are to use (KIP-584). */
+function features({ transactions, shares }: Surface, version: number) {
+  const levels = [
+    ...(transactions === undefined ? [] : [{ name: "transaction.version", level: 2 }]),
+    ...(shares === undefined ? [] : [{ name: "share.version", level: 1 }]),
+  ];
+  if (levels.length === 0) return {};
   return {
-    supportedFeatures: version < FROM_ZERO ? [] : [{ name, minVersion: 0, maxVersion: TRANSACTION_VERSION }],
+    supportedFeatures: version < FROM_ZERO ? [] : levels.map(({ name, level }) => ({ name, minVersion: 0, maxVersion: level })),
     finalizedFeaturesEpoch: 0,
-    finalizedFeatures: [{ name, minVersionLevel: TRANSACTION_VERSION, maxVersionLevel: TRANSACTION_VERSION }],
+    finalizedFeatures: levels.map(({ name, level }) => ({ name, minVersionLevel: level, maxVersionLevel: level })),
   };
 }
-
-const TRANSACTION_VERSION = 2;
 
 /** A version from the future is answered in version 0, with what is served: the client asks again. */
 export function answerUnknownVersion(surface: Surface, correlationId: number): Uint8Array[] {

@@ -27,7 +27,11 @@ async function describeOne(groupId: string, call: Call): Promise<Answer> {
   try {
     const group = await groupsFor(call, "describe", groupId).describe(groupId);
     if (group.type === "consumer") return { errorCode: 0, groupId, ...described(group) };
-    return { ...EMPTY, groupId, ...kafkaError("GROUP_ID_NOT_FOUND", `group "${groupId}" is a classic one`) };
+    return {
+      ...EMPTY,
+      groupId,
+      ...kafkaError("GROUP_ID_NOT_FOUND", `group "${groupId}" is a ${group.type} group, not of the server-driven protocol`),
+    };
   } catch (error) {
     const errorMessage = error instanceof Error ? error.message : null;
     return { ...EMPTY, groupId, errorCode: groupCodeOf(call, error, "ConsumerGroupDescribe"), errorMessage };

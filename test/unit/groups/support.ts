@@ -10,12 +10,15 @@ import type { GroupsApi } from "../../../lib/groups/types.ts";
 import type { Storage, Table, Write } from "../../../lib/ports/index.ts";
 import { localDoorbell } from "../../../lib/storage/local/doorbell.ts";
 import { systemIds } from "../../../lib/storage/system/ids.ts";
-import { logOverMemory } from "../log/support.ts";
+import { logOverMemory, TestClock } from "../log/support.ts";
 
 export function groupsOverMemory(more: Partial<GroupParts> = {}) {
-  const bench = logOverMemory(more.storage === undefined ? {} : { storage: more.storage });
-  const { clock, storage, log } = bench;
-  const parts: GroupParts = { storage, log, clock, ids: systemIds(clock), doorbell: localDoorbell(clock), ...more };
+  const clock = new TestClock();
+  // One for both, as in one process: what is appended is heard by whoever waits for it.
+  const doorbell = localDoorbell(clock);
+  const bench = logOverMemory({ clock, doorbell, ...(more.storage === undefined ? {} : { storage: more.storage }) });
+  const { storage, log } = bench;
+  const parts: GroupParts = { storage, log, clock, ids: systemIds(clock), doorbell, ...more };
   return {
     ...bench,
     parts,

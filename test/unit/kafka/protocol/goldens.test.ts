@@ -1,7 +1,7 @@
 /**
  * Every message in every version against Kafka's own classes. `messages.golden.json` was made once: the messages of
  * `sample.ts` as JSON (fields of the version alone, bytes as base64), read by the `...DataJsonConverter` of kafka-clients
- * 4.1.0 (what it has dropped: 3.9.1), written by the message's `write`, as base64.
+ * 4.1.0 (what it has dropped: 3.9.1; share groups: 4.3.1), written by the message's `write`, as base64.
  */
 import { readFileSync } from "node:fs";
 import { expect, it } from "vitest";

@@ -1,0 +1,80 @@
+import {
+  array,
+  bool,
+  defineApi,
+  int8,
+  int16,
+  int32,
+  int64,
+  list,
+  nullable,
+  records,
+  since,
+  string,
+  struct,
+  uuid,
+  withDefault,
+} from "../schema.ts";
+
+export const shareFetch = defineApi({
+  name: "ShareFetch",
+  key: 78,
+  versions: [1, 2],
+  flexibleFrom: 0,
+  request: {
+    groupId: withDefault(nullable(string), null),
+    memberId: nullable(string),
+    shareSessionEpoch: int32,
+    maxWaitMs: int32,
+    minBytes: int32,
+    maxBytes: withDefault(int32, 0x7fffffff),
+    maxRecords: int32,
+    batchSize: int32,
+    shareAcquireMode: since(2, int8, 0),
+    isRenewAck: since(2, bool, false),
+    topics: list({
+      topicId: uuid,
+      partitions: list({
+        partitionIndex: int32,
+        acknowledgementBatches: list({
+          firstOffset: int64,
+          lastOffset: int64,
+          acknowledgeTypes: array(int8),
+        }),
+      }),
+    }),
+    forgottenTopicsData: list({
+      topicId: uuid,
+      partitions: array(int32),
+    }),
+  },
+  response: {
+    throttleTimeMs: withDefault(int32, 0),
+    errorCode: withDefault(int16, 0),
+    errorMessage: withDefault(nullable(string), null),
+    acquisitionLockTimeoutMs: int32,
+    responses: list({
+      topicId: uuid,
+      partitions: list({
+        partitionIndex: int32,
+        errorCode: int16,
+        errorMessage: withDefault(nullable(string), null),
+        acknowledgeErrorCode: int16,
+        acknowledgeErrorMessage: withDefault(nullable(string), null),
+        currentLeader: struct({ leaderId: int32, leaderEpoch: int32 }),
+        records,
+        acquiredRecords: list({
+          firstOffset: int64,
+          lastOffset: int64,
+          deliveryCount: int16,
+        }),
+      }),
+    }),
+    nodeEndpoints: list({
+      nodeId: int32,
+      host: string,
+      port: int32,
+      rack: withDefault(nullable(string), null),
+    }),
+  },
+});
