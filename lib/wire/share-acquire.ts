@@ -25,6 +25,7 @@ export async function acquireEnough(
   let partitions = found.partitions;
   const firstAtMs = clock.monotonicMs();
   const endMs = Math.min(untilMs, firstAtMs + found.lockMs / 2);
+  let heldMs = 0;
   for (;;) {
     const maxWaitMs = endMs - clock.monotonicMs();
     const bytes = bytesOf(partitions);
@@ -34,8 +35,9 @@ export async function acquireEnough(
     if (enough || isFailed || partitions.length === 0 || maxWaitMs <= 0 || request.signal?.aborted === true) break;
     const more = await shares.acquire({ ...request, maxRecords, maxBytes: request.maxBytes - bytes, maxWaitMs });
     partitions = merge(partitions, more.partitions);
+    heldMs = clock.monotonicMs() - firstAtMs;
   }
-  return { partitions, lockMs: Math.floor(found.lockMs - (clock.monotonicMs() - firstAtMs)) };
+  return { partitions, lockMs: Math.floor(found.lockMs - heldMs) };
 }
 
 function bytesOf(partitions: readonly AcquiredPartition[]): number {
