@@ -76,7 +76,6 @@ public class ShareWorker {
                     throw cause;
                 }));
             }
-            System.out.printf("%s lock %d%n", name, consumer.acquisitionLockTimeoutMs().orElse(-1));
         } catch (InterruptedException stopped) {
             throw new IllegalStateException(stopped);
         }

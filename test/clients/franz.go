@@ -1,5 +1,5 @@
 // franz-go: franz HOST:PORT. Ends with an error where something is not as it should be.
-// With GROUP TOPIC behind it: a member of a group, as member.py.
+// With GROUP TOPIC behind it: a member of a group, as member.py. With GROUP TOPIC RECORDS WORKERS: as ShareWorker.java.
 package main
 
 import (
@@ -7,6 +7,9 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"strconv"
+	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -143,7 +146,72 @@ func member(group string, topic string) {
 	reader.Close()
 }
 
+// A worker of a share group, as one of ShareWorker.java.
+func shareWork(name string, group string, topic string, records int, begun *sync.WaitGroup, finished *sync.Map) {
+	ctx, cancel := context.WithTimeout(context.Background(), 60*time.Second)
+	defer cancel()
+	worker := client(kgo.ShareGroup(group), kgo.ConsumeTopics(topic), kgo.ClientID(name), kgo.ShareMaxRecords(10), kgo.ShareMaxRecordsStrict())
+	defer worker.Close()
+	count := func() (all int) {
+		finished.Range(func(_, _ any) bool { all++; return true })
+		return all
+	}
+	first := true
+	for count() < records {
+		check(ctx.Err() == nil, "finished: %v", count())
+		polling, stop := context.WithTimeout(ctx, 500*time.Millisecond)
+		got := worker.PollFetches(polling).Records()
+		stop()
+		if first && len(got) > 0 {
+			first = false
+			begun.Done()
+			begun.Wait()
+		}
+		for _, record := range got {
+			value := string(record.Value)
+			status, word := kgo.AckAccept, "accept"
+			if strings.HasPrefix(value, "release") && record.DeliveryCount() == 1 {
+				status, word = kgo.AckRelease, "release"
+			} else if strings.HasPrefix(value, "reject") {
+				status, word = kgo.AckReject, "reject"
+			} else if strings.HasPrefix(value, "renew") {
+				record.Ack(kgo.AckRenew)
+				must(worker.FlushAcks(ctx))
+				fmt.Println(name, record.Offset, record.DeliveryCount(), value, "renew")
+			}
+			record.Ack(status)
+			fmt.Println(name, record.Offset, record.DeliveryCount(), value, word)
+			if status != kgo.AckRelease {
+				finished.Store(record.Offset, true)
+			}
+		}
+		must(worker.FlushAcks(ctx))
+	}
+}
+
+func shareWorkers(group string, topic string, records string, workers string) {
+	total, err := strconv.Atoi(records)
+	must(err)
+	count, err := strconv.Atoi(workers)
+	must(err)
+	var begun, done sync.WaitGroup
+	var finished sync.Map
+	begun.Add(count)
+	for i := range count {
+		done.Add(1)
+		go func() {
+			defer done.Done()
+			shareWork(fmt.Sprintf("worker-%d", i), group, topic, total, &begun, &finished)
+		}()
+	}
+	done.Wait()
+}
+
 func main() {
+	if len(os.Args) > 4 {
+		shareWorkers(os.Args[2], os.Args[3], os.Args[4], os.Args[5])
+		return
+	}
 	if len(os.Args) > 2 {
 		member(os.Args[2], os.Args[3])
 		return

@@ -1,22 +1,50 @@
 /**
- * Share groups (KIP-932) with Kafka's own client and tools: records that are accepted, released, rejected and renewed; two workers of one
- * partition; the console consumer; groups listed, described, reset and deleted. Over TCP, and through the tunnel.
+ * Share groups (KIP-932) with the clients that have them: records that are accepted, released, rejected and renewed; two workers of one
+ * partition. With Kafka's own tools: the console consumer; groups listed, described, reset and deleted. Over TCP, and through the tunnel.
  */
 import { afterAll, beforeAll, describe, expect, type TestContext, test, vi } from "vitest";
-import { installKafka } from "../../.ci/clients/install.ts";
+import { installFranz, installKafka, installPython } from "../../.ci/clients/install.ts";
 import { overTcp, throughTunnel, type Way } from "../e2e/kafka/ways.ts";
 import { batchOf } from "../unit/log/support.ts";
 import { run } from "./run.ts";
 
-const WORKER = new URL("ShareWorker.java", import.meta.url).pathname;
+const FOLDER = new URL(".", import.meta.url).pathname;
 const PATIENCE = { timeout: 50_000, interval: 100 };
 const TOOLS = "org.apache.kafka.tools";
 
 const kafka = installKafka();
-kafka.catch(() => {});
+const python = installPython();
+const franz = installFranz(`${FOLDER}franz.go`);
+for (const install of [kafka, python, franz]) install.catch(() => {});
 beforeAll(async () => {
-  await Promise.allSettled([kafka]);
+  await Promise.allSettled([kafka, python, franz]);
 });
+
+interface Program {
+  readonly command: string;
+  readonly args: readonly string[];
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+/** Programs that all do and print the same: see `ShareWorker.java`. */
+const WORKERS: Readonly<Record<string, () => Promise<Program | { readonly missing: string }>>> = {
+  KafkaShareConsumer: async () => {
+    const installed = await kafka;
+    if (installed.missing !== undefined) return installed;
+    return { command: "java", args: ["-Xmx256m", `${FOLDER}ShareWorker.java`], env: { CLASSPATH: installed.classPath } };
+  },
+  "confluent-kafka": async () => {
+    const installed = await python;
+    return installed.missing !== undefined ? installed : { command: installed.command, args: [`${FOLDER}share_worker.py`] };
+  },
+  "franz-go": async () => {
+    const installed = await franz;
+    return installed.missing !== undefined ? installed : { command: installed.command, args: [] };
+  },
+};
+const CLIENTS = Object.keys(WORKERS);
+/** What cannot renew a lock. */
+const WITHOUT_RENEWAL = ["confluent-kafka"];
 
 describe.each([
   ["over TCP", overTcp],
@@ -28,14 +56,11 @@ describe.each([
   });
   afterAll(() => way.close());
 
-  async function java(context: TestContext, program: readonly string[], input = ""): Promise<string> {
+  async function tool(context: TestContext, name: string, args: readonly string[], input = ""): Promise<string> {
     const installed = await kafka;
     if (installed.missing !== undefined) return context.skip(installed.missing);
-    return run("java", ["-Xmx256m", ...program], { env: { CLASSPATH: installed.classPath }, input });
-  }
-
-  function tool(context: TestContext, name: string, args: readonly string[], input = ""): Promise<string> {
-    return java(context, [name, "--bootstrap-server", way.broker, ...args], input);
+    const program = ["-Xmx256m", name, "--bootstrap-server", way.broker, ...args];
+    return run("java", program, { env: { CLASSPATH: installed.classPath }, input });
   }
 
   /** Its group begins at the earliest record. */
@@ -54,30 +79,29 @@ describe.each([
     await way.server.log.append({ topic, partition: 0, batches: batchOf(values) });
   }
 
-  /** Runs `ShareWorker` until so many records are finished: what it did, in order. */
-  async function work(context: TestContext, topic: string, records: number, workers: number) {
-    const out = await java(context, [WORKER, way.broker, topic, topic, `${records}`, `${workers}`]);
+  /** Works until so many records are finished: what it did, in order. */
+  async function work(context: TestContext, client: string, topic: string, records: number, workers: number) {
+    const program = await WORKERS[client]?.();
+    if (program === undefined || "missing" in program) return context.skip(program?.missing ?? `there is no ${client}`);
+    const { command, args, env = {} } = program;
+    const out = await run(command, [...args, way.broker, topic, topic, `${records}`, `${workers}`], { env });
     const lines = out.trim().split("\n");
-    return {
-      locks: lines.filter((line) => / lock /.test(line)).map((line) => line.split(" ")[2]),
-      done: lines
-        .filter((line) => !/ lock /.test(line))
-        .map((line) => {
-          const [worker, offset, deliveries, value, type] = line.split(" ") as [string, string, string, string, string];
-          return { worker, offset: Number(offset), deliveries: Number(deliveries), value, type };
-        }),
-    };
+    return lines.map((line) => {
+      const [worker, offset, deliveries, , type] = line.split(" ");
+      return { worker, offset: Number(offset), deliveries: Number(deliveries), type };
+    });
   }
 
   async function state(group: string): Promise<{ depth: number; in_flight: number; dead_letters: number }> {
     return (await fetch(`${way.server.url}/v1/queues/${group}`)).json() as never;
   }
 
-  test("KafkaShareConsumer accepts, releases, rejects and renews records", async (context) => {
-    await newGroup("kinds");
-    await produce("kinds", ["accept-0", "release-1", "reject-2", "renew-3", "accept-4"]);
-    const { done, locks } = await work(context, "kinds", 5, 1);
-    expect(locks).toEqual(["30000"]);
+  test.for(CLIENTS)("%s accepts, releases, rejects and renews records", async (client, context) => {
+    const topic = `kinds-${client}`;
+    await newGroup(topic);
+    const third = WITHOUT_RENEWAL.includes(client) ? "accept" : "renew";
+    await produce(topic, ["accept", "release", "reject", third, "accept"]);
+    const done = await work(context, client, topic, 5, 1);
     const told = done.map(({ offset, deliveries, type }) => `${offset} ${deliveries} ${type}`);
     expect(told.toSorted()).toEqual([
       "0 1 accept",
@@ -85,29 +109,26 @@ describe.each([
       "1 2 accept",
       "2 1 reject",
       "3 1 accept",
-      "3 1 renew",
+      ...(third === "renew" ? ["3 1 renew"] : []),
       "4 1 accept",
     ]);
-    expect(await state("kinds")).toMatchObject({ depth: 0, in_flight: 0, dead_letters: 1 });
+    expect(await state(topic)).toMatchObject({ depth: 0, in_flight: 0, dead_letters: 1 });
   });
 
-  test("two KafkaShareConsumers work on one partition, and no record is given to both", async (context) => {
-    await newGroup("two");
-    const count = 300;
-    for (let i = 0; i < count; i += 10)
-      await produce(
-        "two",
-        Array.from({ length: 10 }, (_, j) => `v${i + j}`),
-      );
-    const { done } = await work(context, "two", count, 2);
+  test.for(CLIENTS)("two of %s work on one partition, and no record is given to both", async (client, context) => {
+    const topic = `two-${client}`;
+    await newGroup(topic);
+    const values = Array.from({ length: 300 }, (_, i) => `v${i}`);
+    for (let i = 0; i < values.length; i += 10) await produce(topic, values.slice(i, i + 10));
+    const done = await work(context, client, topic, values.length, 2);
     expect(done.every(({ deliveries, type }) => deliveries === 1 && type === "accept")).toBe(true);
-    expect(done.map(({ offset }) => offset).toSorted((a, b) => a - b)).toEqual(Array.from({ length: count }, (_, i) => i));
+    expect(done.map(({ offset }) => offset).toSorted((a, b) => a - b)).toEqual([...values.keys()]);
     expect(new Set(done.map(({ worker }) => worker)).size).toBe(2);
   });
 
   test("a member is described while it works, with the partitions that it reads", async (context) => {
     await newGroup("members", 2);
-    const working = work(context, "members", 1, 1);
+    const working = work(context, "KafkaShareConsumer", "members", 1, 1);
     try {
       const show = ["--describe", "--group", "members", "--members"];
       await vi.waitFor(async () => {
@@ -116,7 +137,7 @@ describe.each([
       }, PATIENCE);
     } finally {
       await produce("members", ["accept"]);
-      expect((await working).done).toHaveLength(1);
+      expect(await working).toHaveLength(1);
     }
   });
 
