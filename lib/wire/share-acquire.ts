@@ -33,9 +33,13 @@ export async function acquireEnough(
     const enough = bytes >= request.minBytes || maxRecords <= 0 || bytes >= request.maxBytes;
     const isFailed = partitions.some(({ error }) => error !== undefined);
     if (enough || isFailed || partitions.length === 0 || maxWaitMs <= 0 || request.signal?.aborted === true) break;
-    const more = await shares.acquire({ ...request, maxRecords, maxBytes: request.maxBytes - bytes, maxWaitMs });
-    partitions = merge(partitions, more.partitions);
+    // What is locked already is answered, whatever becomes of more.
+    const more = await shares
+      .acquire({ ...request, maxRecords, maxBytes: request.maxBytes - bytes, maxWaitMs })
+      .catch(() => undefined);
+    partitions = more === undefined ? partitions : merge(partitions, more.partitions);
     heldMs = clock.monotonicMs() - firstAtMs;
+    if (more === undefined) break;
   }
   return { partitions, lockMs: Math.floor(found.lockMs - heldMs) };
 }
@@ -56,10 +60,8 @@ function merge(before: readonly AcquiredPartition[], after: readonly AcquiredPar
   const merged = new Map(before.map((one) => [partitionKey(one), one]));
   for (const one of after) {
     const first = merged.get(partitionKey(one));
-    if (first === undefined) {
-      merged.set(partitionKey(one), one);
-      continue;
-    }
+    if (first === undefined) merged.set(partitionKey(one), one);
+    if (first === undefined || one.error !== undefined) continue;
     const batches = new Map([...first.batches, ...one.batches].map((batch) => [peekBatchHeader(batch, 0).baseOffset, batch]));
     merged.set(partitionKey(one), {
       ...first,

@@ -1,7 +1,9 @@
 import { setImmediate } from "node:timers/promises";
 import { expect, test } from "vitest";
 import { ANYONE } from "../../../lib/auth/index.ts";
+import { BrokerlessError } from "../../../lib/base/errors.ts";
 import { createGroups } from "../../../lib/groups/groups.ts";
+import type { ShareGroupsApi } from "../../../lib/groups/share/types.ts";
 import { nodeCodecs } from "../../../lib/kafka/codecs/node.ts";
 import { decodeBatch, KAFKA_ERRORS, type KafkaErrorName } from "../../../lib/kafka/index.ts";
 import { alterShareGroupOffsets } from "../../../lib/kafka/protocol/api/alter-share-group-offsets.ts";
@@ -25,7 +27,16 @@ type Batches = readonly (readonly [first: number, last: number, ...types: number
 
 async function bench(options: { readonly partitions?: number } = {}) {
   const { log, parts, shares, topicId, produce, clock } = await sharesOverMemory(options);
-  const wire = wireOverMemory({}, { log, clock, groups: createGroups(parts), shares: async () => shares });
+  /** What is to fail, and with what. */
+  const failing: { call?: keyof ShareGroupsApi; error?: Error } = {};
+  const troubled = new Proxy(shares, {
+    get(target, name) {
+      if (name === failing.call) return async () => Promise.reject(failing.error);
+      const found = target[name as keyof ShareGroupsApi];
+      return typeof found === "function" ? found.bind(target) : found;
+    },
+  });
+  const wire = wireOverMemory({}, { log, clock, groups: createGroups(parts), shares: async () => troubled });
   const { ask } = wire;
   await ask(incrementalAlterConfigs, 1, {
     resources: [
@@ -74,7 +85,7 @@ async function bench(options: { readonly partitions?: number } = {}) {
       isRenewAck: renews,
       topics: acks.length === 0 ? [] : topicsOf(acks, [0], topicId),
     });
-  return { ...wire, log, clock, topicId, produce, fetchIn, acknowledge };
+  return { ...wire, log, clock, topicId, produce, fetchIn, acknowledge, failing };
 }
 
 interface Asked {
@@ -255,6 +266,27 @@ test("a lock is renewed by a request that says so, which brings no records", asy
   expect(again.responses[0]?.partitions).toMatchObject([{ acknowledgeErrorCode: 0, acquiredRecords: [] }]);
   clock.ms += 20_000;
   expect((await acknowledge("m", 5, [[0, 0, 1]])).responses[0]?.partitions[0]?.errorCode).toBe(0);
+});
+
+test("a client opens its session anew where the storage lost it, and knows what became of its acknowledgements where records did not come", async () => {
+  const { fetchIn, acknowledge, produce, failing } = await bench();
+  await produce(["a", "b"]);
+  failing.error = new BrokerlessError("unavailable", "the storage is not there");
+  failing.call = "session";
+  expect((await fetchIn("m", 0)).errorCode).toBe(code("SHARE_SESSION_NOT_FOUND"));
+  delete failing.call;
+  await fetchIn("m", 0);
+  failing.call = "acquire";
+  const { errorCode, responses } = await fetchIn("m", 1, { acks: [[0, 0, 1]] });
+  expect(errorCode).toBe(0);
+  expect(responses[0]?.partitions).toMatchObject([{ errorCode: 0, acknowledgeErrorCode: 0, acquiredRecords: [] }]);
+  expect((await fetchIn("m", 2)).errorCode).toBe(code("COORDINATOR_NOT_AVAILABLE"));
+  failing.call = "acknowledge";
+  failing.error = new BrokerlessError("outcome_unknown", "no answer", { outcome: "unknown" });
+  const unsure = await acknowledge("m", 3, [[1, 1, 1]]);
+  expect(unsure.responses[0]?.partitions).toMatchObject([{ errorCode: code("REQUEST_TIMED_OUT") }]);
+  delete failing.call;
+  expect((await acknowledge("m", 4, [[1, 1, 1]])).responses[0]?.partitions).toMatchObject([{ errorCode: 0 }]);
 });
 
 test("a topic that is not there, and one that may not be read, are told for each partition", async () => {
