@@ -1,7 +1,13 @@
 /** What the handlers of the share group APIs (KIP-932) have in common. */
 import type { Right } from "../auth/index.ts";
 import { BrokerlessError } from "../base/errors.ts";
-import type { AcknowledgePartition, AcknowledgeType, ShareGroupsApi, SharePartition } from "../groups/share/types.ts";
+import type {
+  AcknowledgeBatch,
+  AcknowledgePartition,
+  AcknowledgeType,
+  ShareGroupsApi,
+  SharePartition,
+} from "../groups/share/types.ts";
 import { KAFKA_ERRORS } from "../kafka/index.ts";
 import type { shareAcknowledge } from "../kafka/protocol/api/share-acknowledge.ts";
 import type { Decoded } from "../kafka/protocol/schema.ts";
@@ -81,7 +87,7 @@ export async function acknowledgeAll(
   request: string,
 ): Promise<Map<string, ErrorFields>> {
   const answers = new Map<string, ErrorFields>();
-  const partitions: AcknowledgePartition[] = [];
+  const accepted = new Map<string, AcknowledgePartition & { readonly batches: AcknowledgeBatch[] }>();
   for (const { topicId, partitions: some } of topics) {
     for (const { partitionIndex: partition, acknowledgementBatches } of some) {
       if (acknowledgementBatches.length === 0) continue;
@@ -96,10 +102,13 @@ export async function acknowledgeAll(
         lastOffset,
         types: acknowledgeTypes as readonly AcknowledgeType[],
       }));
-      partitions.push({ topicId, partition, batches });
+      const before = accepted.get(partitionKey({ topicId, partition }));
+      if (before === undefined) accepted.set(partitionKey({ topicId, partition }), { topicId, partition, batches });
+      else before.batches.push(...batches);
     }
   }
-  if (partitions.length === 0) return answers;
+  if (accepted.size === 0) return answers;
+  const partitions = [...accepted.values()];
   try {
     for (const { error, ...one } of await shares.acknowledge({ group, holder, partitions })) {
       answers.set(partitionKey(one), error === undefined ? NO_ERROR : partitionError(true, error));

@@ -16,6 +16,8 @@ import type { SharePartition, ShareSessionRequest } from "./types.ts";
 const KEPT_MS = 3_600_000;
 /** One that lives is written again after so long. */
 const AGAIN_MS = KEPT_MS / 4;
+/** An item holds that many, with room to spare. */
+const PARTITIONS_MOST = 10_000;
 
 export function openSession(
   { storage, clock }: Pick<GroupParts, "storage" | "clock">,
@@ -44,6 +46,10 @@ export function openSession(
     const named = new Map([...before, ...add].map((one) => [nameOf(one), one]));
     for (const one of forget) named.delete(nameOf(one));
     const after = [...named.values()];
+    if (after.length > PARTITIONS_MOST) {
+      const what = `the share session of member "${memberId}" would have ${after.length} partitions; at most ${PARTITIONS_MOST} are taken`;
+      throw new BrokerlessError("invalid_request", what, { field: "topics" });
+    }
     const nowMs = clock.nowMs();
     const old = item !== undefined && nowMs >= (item["t"] as number) + AGAIN_MS;
     if (epoch === 0 || old || after.length !== before.length || after.some((one, i) => nameOf(one) !== nameOf(before[i]))) {

@@ -88,6 +88,7 @@ class ShareGroups implements T.ShareGroupsApi {
 
   session(request: T.ShareSessionRequest): Promise<readonly T.SharePartition[]> {
     checkGroupName(request.group);
+    checkHolder(request.memberId);
     return openSession(this.#parts, request, (partitions) => this.releaseAll(request.group, request.memberId, partitions));
   }
 

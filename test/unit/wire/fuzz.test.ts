@@ -7,6 +7,8 @@ import { expect, it } from "vitest";
 import { concatBytes } from "../../../lib/base/bytes.ts";
 import { BrokerlessError } from "../../../lib/base/errors.ts";
 import { createGroups } from "../../../lib/groups/groups.ts";
+import { createShareGroups } from "../../../lib/groups/share/share.ts";
+import { nodeCodecs } from "../../../lib/kafka/codecs/node.ts";
 import { apiVersions } from "../../../lib/kafka/protocol/api/api-versions.ts";
 import { APIS } from "../../../lib/kafka/protocol/apis.ts";
 import { readResponse, writeRequest } from "../../../lib/kafka/protocol/messages.ts";
@@ -17,26 +19,27 @@ import { wireOverMemory } from "./support.ts";
 
 async function bench() {
   const { log, parts } = groupsOverMemory();
-  const wire = wireOverMemory({}, { log, groups: createGroups(parts, { initialDelayMs: 0 }) });
+  const shares = createShareGroups({ ...parts, codecs: nodeCodecs });
+  const groups = createGroups(parts, { initialDelayMs: 0 });
+  const wire = wireOverMemory({}, { log, groups, shares: async () => shares });
   await log.createTopic({ name: "t", partitions: 2 });
   await log.append({ topic: "t", partition: 0, batches: batchOf(["a", "b"]) });
-  return { ...wire, log };
+  return { ...wire, topicId: (await log.topic("t")).id };
 }
 
 /** Nobody waits: long polls and joins answer at once. */
 const gone = AbortSignal.abort();
 
 it.each(APIS.map((api) => [api.name, api] as const))("%s answers or refuses whatever it is asked", async (_name, api) => {
-  const { send, internalErrors } = await bench();
+  const { send, internalErrors, topicId } = await bench();
+  const there: Readonly<Record<string, unknown>> = { name: "t", topic: "t", topicName: "t", topicId, shareSessionEpoch: 0 };
   const any = fc
     .constantFrom(...versionsOf(api))
     .chain((version) => fc.tuple(fc.constant(version), message(api.request, version)));
   await fc.assert(
     fc.asyncProperty(any, async ([apiVersion, body]) => {
       // Names that are there, now and then.
-      const known = JSON.parse(JSON.stringify(body), (key, value) =>
-        /^(name|topic)$/.test(key) && typeof value === "string" ? "t" : value,
-      );
+      const known = JSON.parse(JSON.stringify(body), (key, value) => (typeof value === typeof there[key] ? there[key] : value));
       for (const one of api.name === "Produce" ? [body] : [body, revived(known, body)]) {
         const frame = concatBytes(writeRequest(api, { apiVersion, correlationId: 5, clientId: null }, one));
         const answer = await send(frame, gone).catch(onlyOurs);

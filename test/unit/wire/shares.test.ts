@@ -204,6 +204,35 @@ test("a share session that is not there, or is past the epoch, is refused; Share
   expect(await fetchIn("m", 0, { acks: [[0, 0, 1]] })).toMatchObject({ errorCode: code("INVALID_REQUEST") });
 });
 
+test("a member id of no length or too much of it, and a session of too many partitions, are refused before anything is written", async () => {
+  const { fetchIn, produce, ask } = await bench();
+  await produce(["a"]);
+  const many = Array.from({ length: 10_001 }, (_, partition) => partition);
+  for (const refused of [await fetchIn("", 0), await fetchIn("m".repeat(41), 0), await fetchIn("m", 0, { partitions: many })]) {
+    expect(refused.errorCode).toBe(code("INVALID_REQUEST"));
+  }
+  expect((await fetchIn("m", 1)).errorCode).toBe(code("SHARE_SESSION_NOT_FOUND"));
+  expect((await ask(listGroups, 5, { statesFilter: [], typesFilter: [] })).groups).toEqual([]);
+});
+
+test("acknowledgements of one partition in two places of a request hold together or not at all", async () => {
+  const { ask, fetchIn, produce, topicId } = await bench();
+  await produce(["a", "b"]);
+  await fetchIn("m", 0);
+  const partitions = (offset: number) => [
+    { partitionIndex: 0, acknowledgementBatches: [{ firstOffset: offset, lastOffset: offset, acknowledgeTypes: [1] }] },
+  ];
+  const twice = (shareSessionEpoch: number, offsets: readonly number[]) =>
+    ask(shareAcknowledge, 2, {
+      groupId: "g",
+      memberId: "m",
+      shareSessionEpoch,
+      topics: offsets.map((offset) => ({ topicId, partitions: partitions(offset) })),
+    });
+  expect((await twice(1, [7, 0])).responses).toMatchObject([{ partitions: [{ errorCode: code("INVALID_RECORD_STATE") }] }]);
+  expect((await twice(2, [0, 1])).responses).toMatchObject([{ partitions: [{ errorCode: 0 }] }]);
+});
+
 test("a partition that was forgotten is fetched no more, until it is named again", async () => {
   const { fetchIn, produce } = await bench({ partitions: 2 });
   expect(acquired(await fetchIn("m", 0, { partitions: [0, 1] }))).toEqual([]);
