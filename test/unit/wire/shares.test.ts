@@ -8,16 +8,21 @@ import { nodeCodecs } from "../../../lib/kafka/codecs/node.ts";
 import { decodeBatch, KAFKA_ERRORS, type KafkaErrorName } from "../../../lib/kafka/index.ts";
 import { alterShareGroupOffsets } from "../../../lib/kafka/protocol/api/alter-share-group-offsets.ts";
 import { apiVersions } from "../../../lib/kafka/protocol/api/api-versions.ts";
+import { consumerGroupDescribe } from "../../../lib/kafka/protocol/api/consumer-group-describe.ts";
+import { consumerGroupHeartbeat } from "../../../lib/kafka/protocol/api/consumer-group-heartbeat.ts";
 import { deleteGroups } from "../../../lib/kafka/protocol/api/delete-groups.ts";
 import { deleteShareGroupOffsets } from "../../../lib/kafka/protocol/api/delete-share-group-offsets.ts";
 import { describeShareGroupOffsets } from "../../../lib/kafka/protocol/api/describe-share-group-offsets.ts";
 import { incrementalAlterConfigs } from "../../../lib/kafka/protocol/api/incremental-alter-configs.ts";
+import { joinGroup } from "../../../lib/kafka/protocol/api/join-group.ts";
 import { listGroups } from "../../../lib/kafka/protocol/api/list-groups.ts";
+import { offsetCommit } from "../../../lib/kafka/protocol/api/offset-commit.ts";
 import { shareAcknowledge } from "../../../lib/kafka/protocol/api/share-acknowledge.ts";
 import { shareFetch } from "../../../lib/kafka/protocol/api/share-fetch.ts";
 import { shareGroupDescribe } from "../../../lib/kafka/protocol/api/share-group-describe.ts";
 import { shareGroupHeartbeat } from "../../../lib/kafka/protocol/api/share-group-heartbeat.ts";
 import { sharesOverMemory } from "../groups/share/support.ts";
+import { subscription } from "../groups/support.ts";
 import { wireOverMemory } from "./support.ts";
 
 const code = (name: KafkaErrorName): number => KAFKA_ERRORS[name].code;
@@ -64,7 +69,7 @@ async function bench(options: { readonly partitions?: number } = {}) {
   const fetchIn = (memberId: string, shareSessionEpoch: number, more: Partial<Asked> = {}) => {
     const { acks = [], partitions = shareSessionEpoch === 0 || acks.length > 0 ? [0] : [], id = topicId, version = 2 } = more;
     return ask(shareFetch, version, {
-      groupId: "g",
+      groupId: more.group ?? "g",
       memberId,
       shareSessionEpoch,
       maxWaitMs: more.maxWaitMs ?? 0,
@@ -89,6 +94,7 @@ async function bench(options: { readonly partitions?: number } = {}) {
 }
 
 interface Asked {
+  readonly group: string;
   readonly acks: Batches;
   readonly partitions: readonly number[];
   readonly id: string;
@@ -431,6 +437,42 @@ test("a share group is listed, described, its offsets told, altered and deleted,
   expect((await offsets(null))?.topics).toEqual([]);
   expect((await ask(deleteGroups, 2, { groupsNames: ["g"] })).results).toEqual([{ groupId: "g", errorCode: 0 }]);
   expect((await offsets(null))?.errorCode).toBe(code("GROUP_ID_NOT_FOUND"));
+  expect(internalErrors).toEqual([]);
+});
+
+test("a share group takes no consumers, and a group of consumers no share members", async () => {
+  const { ask, fetchIn, internalErrors } = await bench();
+  const join = (groupId: string) => ({ groupId, memberId: "m", memberEpoch: 0, subscribedTopicNames: ["t"] });
+  await ask(shareGroupHeartbeat, 1, join("g"));
+  const classic = {
+    sessionTimeoutMs: 10_000,
+    protocolType: "consumer",
+    protocols: [{ name: "range", metadata: subscription(["t"]) }],
+  };
+  expect((await ask(joinGroup, 3, { groupId: "g", memberId: "", ...classic })).errorCode).toBe(
+    code("INCONSISTENT_GROUP_PROTOCOL"),
+  );
+  const consumes = { rebalanceTimeoutMs: 1000, topicPartitions: [] };
+  expect((await ask(consumerGroupHeartbeat, 1, { ...join("g"), ...consumes })).errorCode).toBe(code("GROUP_ID_NOT_FOUND"));
+  const offset = { partitionIndex: 0, committedOffset: 1, committedMetadata: null };
+  const commit = {
+    groupId: "g",
+    generationIdOrMemberEpoch: -1,
+    memberId: "",
+    topics: [{ name: "t", topicId: NO_ID, partitions: [offset] }],
+  };
+  expect((await ask(offsetCommit, 9, commit)).topics[0]?.partitions[0]?.errorCode).not.toBe(0);
+  expect(
+    (await ask(consumerGroupDescribe, 1, { groupIds: ["g"], includeAuthorizedOperations: false })).groups[0]?.errorCode,
+  ).toBe(code("GROUP_ID_NOT_FOUND"));
+
+  expect((await ask(consumerGroupHeartbeat, 1, { ...join("c"), ...consumes })).errorCode).toBe(0);
+  expect((await ask(shareGroupHeartbeat, 1, join("c"))).errorCode).toBe(code("GROUP_ID_NOT_FOUND"));
+  expect((await ask(shareGroupDescribe, 1, { groupIds: ["c"], includeAuthorizedOperations: false })).groups[0]?.errorCode).toBe(
+    code("GROUP_ID_NOT_FOUND"),
+  );
+  expect((await ask(alterShareGroupOffsets, 0, { groupId: "c", topics: [] })).errorCode).toBe(code("GROUP_ID_NOT_FOUND"));
+  expect((await fetchIn("m", 0, { group: "c" })).errorCode).toBe(code("GROUP_ID_NOT_FOUND"));
   expect(internalErrors).toEqual([]);
 });
 
