@@ -1,12 +1,15 @@
 // franz-go: franz HOST:PORT. Ends with an error where something is not as it should be.
 // With GROUP TOPIC behind it: a member of a group, as member.py. With GROUP TOPIC RECORDS WORKERS: as ShareWorker.java.
+// With "transactions" PREFIX: the scenarios of transactions.py.
 package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/signal"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -14,6 +17,7 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
@@ -207,8 +211,135 @@ func shareWorkers(group string, topic string, records string, workers string) {
 	done.Wait()
 }
 
+// values reads all up to the "end" of both partitions.
+func values(ctx context.Context, topic string, isolation kgo.IsolationLevel) []string {
+	reader := client(kgo.ConsumeTopics(topic), kgo.FetchIsolationLevel(isolation), kgo.FetchMaxWait(100*time.Millisecond),
+		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))
+	defer reader.Close()
+	var seen []string
+	for ends := 0; ends < 2; {
+		fetches := reader.PollFetches(ctx)
+		must(fetches.Err())
+		for _, record := range fetches.Records() {
+			if string(record.Value) == "end" {
+				ends++
+			} else {
+				seen = append(seen, string(record.Value))
+			}
+		}
+	}
+	slices.Sort(seen)
+	return seen
+}
+
+func write(ctx context.Context, producer *kgo.Client, topic string, values ...string) {
+	var records []*kgo.Record
+	for _, value := range values {
+		records = append(records, &kgo.Record{Topic: topic, Partition: int32(value[0] - '0'), Value: []byte(value[1:])})
+	}
+	must(producer.ProduceSync(ctx, records...).FirstErr())
+}
+
+func transactional(id string, options ...kgo.Opt) []kgo.Opt {
+	return append(options, kgo.TransactionalID(id), kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.ProducerLinger(0))
+}
+
+func commitsAndAborts(ctx context.Context, topic string) {
+	producer := client(transactional(topic)...)
+	defer producer.Close()
+	must(producer.BeginTransaction())
+	write(ctx, producer, topic, "0a0", "1a1")
+	must(producer.EndTransaction(ctx, kgo.TryCommit))
+	must(producer.BeginTransaction())
+	write(ctx, producer, topic, "0never")
+	must(producer.EndTransaction(ctx, kgo.TryAbort))
+	must(producer.BeginTransaction())
+	write(ctx, producer, topic, "0b", "0end", "1end")
+	must(producer.EndTransaction(ctx, kgo.TryCommit))
+	committed := values(ctx, topic, kgo.ReadCommitted())
+	check(slices.Equal(committed, []string{"a0", "a1", "b"}), "%v", committed)
+	all := values(ctx, topic, kgo.ReadUncommitted())
+	check(slices.Equal(all, []string{"a0", "a1", "b", "never"}), "%v", all)
+}
+
+func consumesTransformsProduces(ctx context.Context, source string, target string, group string) {
+	options := transactional(target, kgo.SeedBrokers(broker), kgo.ConsumerGroup(group), kgo.ConsumeTopics(source),
+		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), kgo.FetchIsolationLevel(kgo.ReadCommitted()),
+		kgo.FetchMaxWait(100*time.Millisecond), kgo.RequireStableFetchOffsets())
+	session, err := kgo.NewGroupTransactSession(options...)
+	must(err)
+	done, aborted := 0, false
+	for done < 20 {
+		records := session.PollRecords(ctx, 5).Records()
+		must(session.Begin())
+		for _, record := range records {
+			must(session.ProduceSync(ctx, &kgo.Record{Topic: target, Partition: record.Partition, Value: append([]byte("x"), record.Value...)}).FirstErr())
+		}
+		// What it aborts, it reads again of itself.
+		abort := done > 0 && !aborted
+		committed, err := session.End(ctx, kgo.TransactionEndTry(!abort))
+		must(err)
+		check(committed != abort, "it was to abort: %v, and committed: %v", abort, committed)
+		if abort {
+			aborted = true
+		} else {
+			done += len(records)
+		}
+	}
+	must(session.Begin())
+	write(ctx, session.Client(), target, "0end", "1end")
+	_, err = session.End(ctx, kgo.TryCommit)
+	must(err)
+	session.Close()
+	admin := kadm.NewClient(client())
+	defer admin.Close()
+	offsets, err := admin.FetchOffsets(ctx, group)
+	must(err)
+	for partition := range int32(2) {
+		found, _ := offsets.Lookup(source, partition)
+		check(found.At == 10, "%v", found)
+	}
+	var wanted []string
+	for i := range 20 {
+		wanted = append(wanted, fmt.Sprintf("x%d", i))
+	}
+	slices.Sort(wanted)
+	seen := values(ctx, target, kgo.ReadCommitted())
+	check(slices.Equal(seen, wanted), "%v", seen)
+}
+
+func fences(ctx context.Context, topic string) {
+	zombie, heir := client(transactional(topic)...), client(transactional(topic)...)
+	must(zombie.BeginTransaction())
+	write(ctx, zombie, topic, "0never")
+	must(heir.BeginTransaction())
+	write(ctx, heir, topic, "0kept", "0end", "1end")
+	err := zombie.EndTransaction(ctx, kgo.TryCommit)
+	check(errors.Is(err, kerr.ProducerFenced) || errors.Is(err, kerr.InvalidProducerEpoch), "%v", err)
+	must(heir.EndTransaction(ctx, kgo.TryCommit))
+	zombie.Close()
+	heir.Close()
+	seen := values(ctx, topic, kgo.ReadCommitted())
+	check(slices.Equal(seen, []string{"kept"}), "%v", seen)
+}
+
+func transactions(prefix string) {
+	ctx, cancel := context.WithTimeout(context.Background(), 60*time.Second)
+	defer cancel()
+	commitsAndAborts(ctx, prefix+"-commits")
+	fmt.Println("ok commits_and_aborts")
+	consumesTransformsProduces(ctx, prefix+"-in", prefix+"-out", prefix+"-group")
+	fmt.Println("ok consumes_transforms_produces")
+	fences(ctx, prefix+"-fenced")
+	fmt.Println("ok fences")
+}
+
 func main() {
-	if len(os.Args) > 4 {
+	if len(os.Args) > 2 && os.Args[2] == "transactions" {
+		transactions(os.Args[3])
+		return
+	}
+	if len(os.Args) > 5 {
 		shareWorkers(os.Args[2], os.Args[3], os.Args[4], os.Args[5])
 		return
 	}
