@@ -126,6 +126,23 @@ describe.each([
     expect(new Set(done.map(({ worker }) => worker)).size).toBe(2);
   });
 
+  test("what a worker over HTTP has taken and not settled, KafkaShareConsumer is given when its time is over", async (context) => {
+    await newGroup("both");
+    await produce("both", ["dies", "lives"]);
+    const receive = { topics: ["both"], max_messages: 1, visibility_timeout_ms: 15_000 };
+    const answer = await fetch(`${way.server.url}/v1/queues/both/receive`, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify(receive),
+    });
+    expect(await answer.json()).toMatchObject({ messages: [{ offset: 0, delivery_count: 1 }] });
+    const done = await work(context, "KafkaShareConsumer", "both", 2, 1);
+    expect(done.map(({ offset, deliveries }) => [offset, deliveries])).toEqual([
+      [1, 1],
+      [0, 2],
+    ]);
+  });
+
   test("a member is described while it works, with the partitions that it reads", async (context) => {
     await newGroup("members", 2);
     const working = work(context, "KafkaShareConsumer", "members", 1, 1);
