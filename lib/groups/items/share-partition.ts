@@ -4,7 +4,7 @@
  * | key | attribute | what |
  * |---|---|---|
  * | `STATE` | `v`, `k` | format version; counter: every change adds one |
- * | | `i` | a name that is made when the share partition begins, and anew when its offsets are set |
+ * | | `i` | a name that is made when the share partition begins, and anew when its offsets are set, or its group is made again |
  * | | `o` | state epoch: grows when its offsets are set |
  * | | `e` | end: the first offset that was never given out |
  * | | `b`, `w`, `h` | a time; the runs of the window, packed, with times counted from it; the holders that they name |
@@ -16,15 +16,16 @@
  * | `V#<u, 15 digits>#<offset>` | `v` | the same by time |
  *
  * Q1  Every offset from the start on is in exactly one of: the window, parked, beyond the end, finished.
- * Q2  Whatever changes here changes `STATE` in the same transaction, on condition that `k` is what was read.
+ * Q2  Whatever changes here changes `STATE` in the same transaction, on condition that `k` and `i` are what was read: `k` begins anew
+ *     with a group that is made again. Nothing is deleted without its `i`: a late write of another life does nothing.
  * Q3  A `D#` has exactly one `V#`, at its `u`. `d` is never later than the earliest of them.
  * Q4  A write whose answer was lost is found in `l`: then it was made, and what it decided holds.
  *
- * Topics of a group: key `G#<group>`, `Q#<topicId>`: `v` format version, `n` partitions; put with the first share partition of the
- * topic, and in one transaction with each: so what is there of a group can be found when it is deleted.
+ * Topics of a group: key `G#<group>`, `Q#<topicId>`: `v` format version, `n` partitions, `i` the name of the share partition that began last;
+ * put in one transaction with each that begins: so what is there of a group can be found when it is deleted.
  */
 import { checkFormat, FORMAT_VERSION, offsetKey } from "../../log/items/format.ts";
-import type { Delete, Item, Key, Put } from "../../ports/index.ts";
+import type { Condition, Delete, Item, Key, Put } from "../../ports/index.ts";
 import type { Run, RunState, Verdict, Window } from "../share/window.ts";
 import { groupPk } from "./group.ts";
 
@@ -204,8 +205,21 @@ export function shareTopicKey(group: string, topicId: string): Key {
   return { pk: groupPk(group), sk: `Q#${topicId}` };
 }
 
-export function putShareTopic(group: string, topicId: string, partitions: number): Put {
-  return { op: "put", key: shareTopicKey(group, topicId), item: { v: FORMAT_VERSION, n: partitions } };
+export function putShareTopic(group: string, topicId: string, partitions: number, name: string): Put {
+  return { op: "put", key: shareTopicKey(group, topicId), item: { v: FORMAT_VERSION, n: partitions, i: name } };
+}
+
+/** Is it still this one, in this life? */
+export function isNamed(item: Item): Condition {
+  return { path: "i", is: "=", value: item["i"] as string };
+}
+
+/** Is it still what was read? */
+export function isStillShare({ state, version }: Pick<StoredShare, "state" | "version">): Condition[] {
+  return [
+    { path: "k", is: "=", value: version },
+    { path: "i", is: "=", value: state.name },
+  ];
 }
 
 /** Whole numbers from 0, seven bits a byte, the lowest first. */

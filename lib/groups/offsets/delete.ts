@@ -88,9 +88,11 @@ export async function clearGroup({ storage }: { readonly storage: Storage }, gro
     again = false;
     // Before the names of their topics, by which they are found.
     for (const { key, item } of left) {
-      if (key.sk.startsWith("Q#")) await clearShareTopic({ storage }, group, key.sk.slice(2), item["n"] as number);
+      if (!key.sk.startsWith("Q#")) continue;
+      again = !(await clearShareTopic({ storage }, group, key.sk.slice(2), item["n"] as number)) || again;
     }
     for (const { key, item } of left) {
+      if (key.sk.startsWith("Q#")) continue;
       try {
         await table.write(key.sk.startsWith("O#") ? deleteBlock(key, item) : { op: "delete", key });
       } catch (error) {

@@ -5,15 +5,12 @@
  */
 import { BrokerlessError } from "../../base/errors.ts";
 import { encodeBatch, type RecordHeader, type RecordView } from "../../kafka/index.ts";
-import type { Parked } from "../items/share-partition.ts";
 import { nothingFound, type Place, readOffsets, walk } from "./read.ts";
 import type { Run } from "./window.ts";
 
 export interface Dead {
   readonly offset: number;
   readonly of: Pick<Run, "state" | "deliveries">;
-  /** Where it is parked: as it is stored. */
-  readonly parked: Parked | undefined;
 }
 
 interface Grave {

@@ -5,29 +5,55 @@
 import { BrokerlessError } from "../../base/errors.ts";
 import { isRefusal, storageStep } from "../../log/storage-errors.ts";
 import type { Topic } from "../../log/types.ts";
-import { StorageError } from "../../ports/index.ts";
-import { decodeShare, encodeShare, newShare, putShareTopic, shareKey, sharePk, shareTopicKey } from "../items/share-partition.ts";
+import { type Item, type Key, StorageError } from "../../ports/index.ts";
+import {
+  decodeShare,
+  encodeShare,
+  isNamed,
+  isStillShare,
+  newShare,
+  putShareTopic,
+  shareKey,
+  shareTopicKey,
+} from "../items/share-partition.ts";
 import { stateKey } from "../items/state.ts";
 import type { GroupParts } from "../parts.ts";
 
 const AT_ONCE = 50;
 const TRIES = 20;
 
-/** Takes away all that a group has of a topic. */
+/**
+ * Takes away all that a group has of a topic. False: a share partition of it has begun meanwhile. Each delete is for the one that was
+ * read: a delete that comes late finds another name, and takes nothing from a group that was made again.
+ */
 export function clearShareTopic(
   { storage }: Pick<GroupParts, "storage">,
   group: string,
   topicId: string,
   partitions: number,
-): Promise<void> {
+): Promise<boolean> {
   const { table } = storage;
   return storageStep(`share group "${group}"`, async () => {
+    const topic = await table.get(shareTopicKey(group, topicId));
     for (let partition = 0; partition < partitions; partition++) {
-      await table.write({ op: "delete", key: shareKey(group, topicId, partition) });
-      await clearParked(storage, sharePk(group, topicId, partition));
+      const key = shareKey(group, topicId, partition);
+      const item = await table.get(key);
+      if (item !== undefined && !(await deleteNamed(table, key, item))) return false;
+      await clearParked(storage, key.pk);
     }
-    await table.write({ op: "delete", key: shareTopicKey(group, topicId) });
+    return topic === undefined || deleteNamed(table, shareTopicKey(group, topicId), topic);
   });
+}
+
+/** False: another has taken its place. */
+async function deleteNamed(table: GroupParts["storage"]["table"], key: Key, item: Item): Promise<boolean> {
+  try {
+    await table.write({ op: "delete", key, when: [isNamed(item)] });
+    return true;
+  } catch (error) {
+    if (!isRefusal(error)) throw error;
+    return error.item === undefined;
+  }
 }
 
 /** Takes away what a share partition that has no state has left. */
@@ -64,19 +90,13 @@ export function resetSharePartition(
       epoch = Math.max(epoch, before?.state.epoch ?? 0);
       try {
         if (before !== undefined) {
-          await table.write({ op: "delete", key, when: [{ path: "k", is: "=", value: before.version }] });
+          await table.write({ op: "delete", key, when: isStillShare(before) });
         }
         await clearParked(storage, key.pk);
         const after = newShare(ids.uuid(), epoch + 1, offset);
-        // Its counter begins above the old one's: a write that was meant for that one finds another number.
         await table.atomically([
-          {
-            op: "put",
-            key,
-            item: encodeShare(after, (before?.version ?? 0) + 1_000_000, []),
-            when: [{ item: "absent" }],
-          },
-          putShareTopic(group, topic.id, topic.partitions),
+          { op: "put", key, item: encodeShare(after, 1, []), when: [{ item: "absent" }] },
+          putShareTopic(group, topic.id, topic.partitions, after.name),
           { op: "check", key: stateKey(group), when: [{ path: "t", is: "=", value: "share" }] },
         ]);
         return;

@@ -20,6 +20,7 @@ import {
   decodeParked,
   decodeShare,
   encodeShare,
+  isStillShare,
   newShare,
   type Parked,
   parkedKey,
@@ -232,7 +233,7 @@ export class ShareLane {
       op: "put",
       key,
       item: encodeShare(state, version, writes),
-      when: [before === undefined ? { item: "absent" } : { path: "k", is: "=", value: before.version }],
+      when: before === undefined ? [{ item: "absent" }] : isStillShare(before),
     };
     try {
       if (before !== undefined && moves.length === 0) await table.write(put);
@@ -241,7 +242,7 @@ export class ShareLane {
           before !== undefined
             ? []
             : [
-                putShareTopic(this.#group, this.#topic.id, this.#topic.partitions),
+                putShareTopic(this.#group, this.#topic.id, this.#topic.partitions, state.name),
                 { op: "check", key: stateKey(this.#group), when: [{ path: "t", is: "=", value: "share" }] },
               ];
         await table.atomically([put, ...moves, ...begins]);
@@ -286,7 +287,7 @@ export class ShareLane {
     draft.window = expired(info === undefined ? state.window : trimmed(state.window, info.logStartOffset), nowMs, limit);
     let content = true;
     for (const op of ops) {
-      if (op.kind === "buried") this.#takeAway(draft, op.dead);
+      if (op.kind === "buried") await this.#takeAway(draft, op.dead);
       if (op.kind !== "judge") continue;
       const outside = draft.parkedCount === 0 ? [] : draft.outside(op.judgements);
       const tooMany = outside.length > draft.room;
@@ -368,8 +369,12 @@ export class ShareLane {
       if (now === undefined || now.dueMs > draft.nowMs) continue;
       const dead = isDead(now) || now.deliveries >= limit;
       if (!dead) answer.ready.push(now);
-      else if (buries) answer.dead.push(isDead(now) ? now : { ...now, state: "spent" });
-      else {
+      else if (buries) {
+        const spent: Parked = isDead(now) ? now : { ...now, state: "spent", holder: "" };
+        // Written before it is buried: nobody settles it any more, whatever his clock says.
+        if (spent !== now) draft.move(offset, one, spent);
+        answer.dead.push(spent);
+      } else {
         draft.move(offset, one, undefined);
         draft.deadLetters++;
       }
@@ -457,9 +462,9 @@ export class ShareLane {
     if (this.#parts.clock.monotonicMs() < this.#buryFromMs) return [];
     const inWindow = offsetsOf(draft.window, isDead, BURY_MOST).map((offset): Dead => {
       const run = runAt(draft.window, offset) as Dead["of"];
-      return { offset, of: run, parked: undefined };
+      return { offset, of: run };
     });
-    return [...inWindow, ...parked.map((one): Dead => ({ offset: one.offset, of: one, parked: one }))];
+    return [...inWindow, ...parked.map((one): Dead => ({ offset: one.offset, of: one }))];
   }
 
   async #afterwards(draft: Draft, settings: ShareSettings, dead: readonly Dead[] = []): Promise<void> {
@@ -473,28 +478,34 @@ export class ShareLane {
     const name = this.#kept?.state.name;
     const topic = settings.deadLetterTopic;
     if (name === undefined || topic === undefined) return;
-    let buried: Dead[];
     try {
       const place: Place = { ...this.#parts, topic: this.#topic, partition: this.#partition, isolation: "read_uncommitted" };
-      buried = await bury({ place, group: this.#group, name, topic, nowMs: this.#parts.clock.nowMs() }, dead);
+      const buried = await bury({ place, group: this.#group, name, topic, nowMs: this.#parts.clock.nowMs() }, dead);
+      await this.#round([{ kind: "buried", dead: buried, answer: () => {} }]);
     } catch (error) {
-      if (!(error instanceof BrokerlessError)) throw error;
+      // What was asked for is written: it is answered so, whatever becomes of the dead.
+      if (!(error instanceof BrokerlessError || error instanceof StorageError)) throw error;
+      this.#kept = undefined;
       this.#buryFromMs = this.#parts.clock.monotonicMs() + BURY_AGAIN_MS;
-      return;
     }
-    await this.#round([{ kind: "buried", dead: buried, answer: () => {} }]);
   }
 
-  #takeAway(draft: Draft, dead: readonly Dead[]): void {
-    for (const { offset, parked } of dead) {
-      if (parked !== undefined) {
-        if (draft.room === 0) continue;
-        draft.move(offset, parked, undefined);
-        draft.deadLetters++;
-      } else if (isDead(runAt(draft.window, offset) ?? { state: "available" })) {
-        draft.window = finished(draft.window, [offset]);
-        draft.deadLetters++;
-      }
+  /** Those that are still there and dead: another process may have buried or parked them meanwhile. */
+  async #takeAway(draft: Draft, dead: readonly Dead[]): Promise<void> {
+    const isDeadAt = (offset: number): boolean => isDead(runAt(draft.window, offset) ?? { state: "available" });
+    const inWindow = dead.map(({ offset }) => offset).filter(isDeadAt);
+    draft.window = finished(
+      draft.window,
+      inWindow.toSorted((a, b) => a - b),
+    );
+    draft.deadLetters += inWindow.length;
+    const others = dead.map(({ offset }) => offset).filter((offset) => runAt(draft.window, offset) === undefined);
+    const parked = draft.parkedCount === 0 ? new Map<number, Parked>() : await this.#parked(others);
+    for (const [offset, found] of parked) {
+      const now = draft.parkedNow(offset, found);
+      if (now === undefined || !isDead(now) || draft.room === 0) continue;
+      draft.move(offset, found, undefined);
+      draft.deadLetters++;
     }
   }
 }

@@ -1,0 +1,71 @@
+/** What the simulation of share groups found: late writes, two lives of one group, two who bury. */
+import { expect, test } from "vitest";
+import { StorageError, type Write } from "../../../../lib/ports/index.ts";
+import { memoryStorage } from "../../../../lib/storage/memory/index.ts";
+import { TestClock } from "../../log/support.ts";
+import { withWrite } from "../support.ts";
+import { givenIn, sharesOverMemory } from "./support.ts";
+
+const [ACCEPT, , REJECT] = [1, 2, 3] as const;
+const forever = { untilMs: Number.POSITIVE_INFINITY };
+
+test("a process that knows a group from before it was deleted brings nothing of it back", async () => {
+  const b = await sharesOverMemory();
+  await b.produce(["a", "b"]);
+  await b.take("before", 1);
+  await b.groups.delete("g");
+  const other = b.another();
+  expect(givenIn(await b.take("y", 1, { shares: other }))).toEqual([[0, 1]]);
+  expect(givenIn(await b.take("z", 1))).toEqual([[1, 1]]);
+  expect(await b.settle("y", 0, 0, ACCEPT, other)).toBe("ok");
+});
+
+test("a delete that comes late takes nothing from a group that was made again", async () => {
+  const late: Write[] = [];
+  const storage = withWrite(memoryStorage({ clock: new TestClock() }), (own, op) => {
+    if (op.op === "delete") late.push(op);
+    return own(op);
+  });
+  const b = await sharesOverMemory({ storage });
+  await b.produce(["a"]);
+  await b.take("before", 1);
+  await b.groups.delete("g");
+  const again = b.another();
+  expect(givenIn(await b.take("x", 1, { shares: again }))).toEqual([[0, 1]]);
+  expect(await b.settle("x", 0, 0, ACCEPT, again)).toBe("ok");
+  const ofShares = late.filter(({ key }) => key.pk.startsWith("Q#") || key.sk.startsWith("Q#"));
+  expect(ofShares.length).toBe(2);
+  for (const op of ofShares) await expect(storage.table.write(op)).rejects.toMatchObject({ kind: "condition_failed" });
+  expect(givenIn(await b.take("y", 1, { shares: b.another() }))).toEqual([]);
+  expect(await b.shares.depths("g")).toMatchObject([{ startOffset: 1 }]);
+});
+
+test("a parked record that two processes bury at once is counted once", async () => {
+  const b = await sharesOverMemory();
+  await b.groups.alterConfigs("g", { "errors.deadletterqueue.topic.name": "dead" });
+  await b.produce(["a"], { "brokerless-delay-ms": "1000" });
+  expect(givenIn(await b.take("x", 1))).toEqual([]);
+  b.clock.ms += 2_000;
+  expect(givenIn(await b.take("x", 1))).toEqual([[0, 1]]);
+  expect(await b.settle("x", 0, 0, REJECT)).toBe("ok");
+  await Promise.all([b.another(), b.another()].map((shares) => shares.tend("g", forever)));
+  expect(await b.shares.depths("g")).toMatchObject([{ depth: 0, parked: 0, dying: 0, deadLetters: 1 }]);
+});
+
+test("what was settled is answered so, whatever becomes of the dead letter after it", async () => {
+  let puts = 0;
+  const storage = withWrite(memoryStorage({ clock: new TestClock() }), (own, op) => {
+    const isState = op.op === "put" && op.key.pk.startsWith("Q#") && op.key.sk === "STATE";
+    // The second is the one that takes away what was buried.
+    if (isState && ++puts === 2) throw new StorageError("unavailable", "made up");
+    return own(op);
+  });
+  const b = await sharesOverMemory({ storage });
+  await b.groups.alterConfigs("g", { "errors.deadletterqueue.topic.name": "dead" });
+  await b.produce(["a"]);
+  await b.take("x", 1);
+  expect(await b.settle("x", 0, 0, REJECT)).toBe("ok");
+  b.clock.ms += 10_000;
+  await b.shares.tend("g", forever);
+  expect(await b.shares.depths("g")).toMatchObject([{ depth: 0, dying: 0, deadLetters: 1 }]);
+});
