@@ -7,6 +7,7 @@
  *     then it is read again.
  * P3  A write whose answer is lost carries a name: whoever sees it in the state takes it as made. While it is not there the state is still
  *     the one before, or another's: then it was not made, and can no more be, since the counter has moved on.
+ *     Parked records are read after the state: a refusal that they give holds only where the state is then still the same.
  * P4  Records are read before they are given: what is not in the log is finished instead.
  */
 import { BrokerlessError } from "../../base/errors.ts";
@@ -179,7 +180,7 @@ export class ShareLane {
         made.settle();
         return this.#afterwards(made.draft, settings);
       }
-      const { draft, content, settle, dead } = await this.#decide(stored, ops, settings);
+      const { draft, content, refuses, settle, dead } = await this.#decide(stored, ops, settings);
       if (!fresh && (!content || !draft?.changed)) {
         if (content && dead.length === 0) return settle();
         stored = await this.#read();
@@ -187,6 +188,14 @@ export class ShareLane {
         continue;
       }
       if (draft === undefined || (stored !== undefined && !draft.changed)) {
+        // Parked records were read after the state: nobody is refused unless it is still that one.
+        if (!content && refuses) {
+          const now = await this.#read();
+          if (now?.version !== stored?.version || now?.state.name !== stored?.state.name) {
+            stored = now;
+            continue;
+          }
+        }
         this.#kept = stored;
         settle();
         return dead.length === 0 ? undefined : this.#bury(dead, settings);
@@ -260,7 +269,7 @@ export class ShareLane {
     }
   }
 
-  /** What is decided on a state. `content`: nobody was refused, and nobody got nothing. */
+  /** What is decided on a state. `content`: nobody was refused, and nobody got nothing. `refuses`: somebody for what is parked. */
   async #decide(stored: StoredShare | undefined, ops: readonly Op[], settings: ShareSettings) {
     const { clock, log } = this.#parts;
     const nowMs = clock.nowMs();
@@ -280,12 +289,13 @@ export class ShareLane {
             op.refused = true;
           });
         }
-      return { draft: undefined, content: false, settle, dead: [] as Dead[] };
+      return { draft: undefined, content: false, refuses: false, settle, dead: [] as Dead[] };
     }
     const limit = settings.deliveryLimit;
     const draft = new Draft(state, limit, nowMs);
     draft.window = expired(info === undefined ? state.window : trimmed(state.window, info.logStartOffset), nowMs, limit);
     let content = true;
+    let refuses = false;
     for (const op of ops) {
       if (op.kind === "buried") await this.#takeAway(draft, op.dead);
       if (op.kind !== "judge") continue;
@@ -293,6 +303,7 @@ export class ShareLane {
       const tooMany = outside.length > draft.room;
       const done = !tooMany && draft.judge(op.judgements, await this.#parked(outside));
       content &&= done;
+      refuses ||= outside.length > 0 && !done;
       settles.push(() => {
         op.refused = !done;
         op.tooMany = tooMany;
@@ -322,7 +333,7 @@ export class ShareLane {
       });
     }
     content &&= !ops.some(({ kind }) => kind === "tend");
-    return { draft, content, settle, dead: buries ? this.#deadOf(draft, due.dead) : [] };
+    return { draft, content, refuses, settle, dead: buries ? this.#deadOf(draft, due.dead) : [] };
   }
 
   /** The state that a share partition begins with. */

@@ -37,8 +37,8 @@ export function nothingFound(): Found {
 }
 
 /**
- * Reads what is at these rising offsets, as far as the bytes go. Answers the offsets that were looked at: those that are not in
- * `sizes` then are not in the log (any more).
+ * Reads what is at these rising offsets, as far as the bytes go, and as far as they may be read (`isolation` may have been changed since they were given).
+ * Answers the offsets that were looked at: those that are not in `sizes` then are not in the log (any more).
  */
 export async function readOffsets(place: Place, offsets: readonly number[], maxBytes: number, found: Found): Promise<number[]> {
   let sizeBytes = 0;
@@ -47,8 +47,9 @@ export async function readOffsets(place: Place, offsets: readonly number[], maxB
     const from = offsets[at] as number;
     const most = Math.min(READ_BYTES, maxBytes - sizeBytes);
     const result = await readFrom(place, from, most);
-    if (result === undefined) return offsets.slice(0, at + 1);
-    const end = Math.max(result.nextOffset, from + 1);
+    if (result === "gone") return offsets.slice(0, at + 1);
+    if (result === "not yet" || result.nextOffset <= from) return offsets.slice(0, at);
+    const end = result.nextOffset;
     const wanted = new Set<number>();
     for (; at < offsets.length && (offsets[at] as number) < end; at++) wanted.add(offsets[at] as number);
     for (const piece of visible(place, result)) {
@@ -82,7 +83,7 @@ export async function readNext(
   let full = false;
   for (let reads = 0; reads < READS_MOST && sizeBytes < maxBytes && !full; reads++) {
     const result = await readFrom(place, to, Math.min(READ_BYTES, maxBytes - sizeBytes));
-    if (result === undefined || result.nextOffset <= to) break;
+    if (typeof result === "string" || result.nextOffset <= to) break;
     let end = result.nextOffset;
     for (const piece of visible(place, result)) {
       if (full) break;
@@ -117,13 +118,13 @@ export function walk({ codecs }: Pick<Place, "codecs">, { bytes }: Pick<Piece, "
   forEachRecord(bytes, 0, codecs, fn);
 }
 
-/** Undefined where the offset is no more in the log, or not yet. */
+/** What the log has from the offset on; below its start it has it no more, above its end not yet. */
 async function readFrom({ log, topic, partition, isolation }: Place, offset: number, maxBytes: number) {
   try {
     return await log.read({ topic: topic.name, topicId: topic.id, partition, offset, maxBytes, isolation });
   } catch (error) {
-    if (error instanceof BrokerlessError && error.code === "offset_out_of_range") return undefined;
-    throw error;
+    if (!(error instanceof BrokerlessError && error.code === "offset_out_of_range")) throw error;
+    return offset < Number(error.details["logStartOffset"]) ? "gone" : "not yet";
   }
 }
 
@@ -157,7 +158,7 @@ function sizeOf({ keyBytes, valueBytes, headerCount }: RecordView): number {
 export async function firstTimestampMs(place: Place, offset: number, logEndOffset: number): Promise<number> {
   if (offset >= logEndOffset) return -1;
   const result = await readFrom(place, offset, 1);
-  if (result === undefined) return -1;
+  if (typeof result === "string") return -1;
   let foundMs = -1;
   for (const piece of visible(place, result)) {
     walk(place, piece, (record) => {

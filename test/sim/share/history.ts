@@ -7,7 +7,7 @@
  * K2  After the delivery that was accepted or rejected there is none.
  * K3  A delivery comes after the lock of the one before ran out, or was given back.
  * K4  Nobody is given a record before its time.
- * K5  Who holds records for sure is not refused.
+ * K5  Who holds records for sure is not refused, nor who settles again, in the same way, what he has settled.
  * K6  In the end each record that the log still has was accepted, or is a dead letter exactly once; what an answer said is so.
  */
 import type { World } from "../world.ts";
@@ -114,6 +114,15 @@ export class ShareHistory {
     const lockedUntilMs = records.map(({ place, count }) => this.#of(place).deliveries.get(count)?.lockedUntilMs ?? 0);
     const leftMs = Math.min(...lockedUntilMs) - this.#world.nowMs - this.#slackMs;
     if (leftMs > 0) this.wrong.push(`K5: ${records[0]?.place} was refused to who holds it for ${leftMs} ms yet`);
+  }
+
+  /** A settlement that was answered is asked for again. */
+  refusedAgain(records: readonly { readonly place: string; readonly count: number }[], how: "accepted" | "rejected"): void {
+    const isSettled = ({ place, count }: (typeof records)[number]): boolean => {
+      const { settled } = this.#of(place);
+      return settled?.count === count && settled.how === how;
+    };
+    if (records.every(isSettled)) this.wrong.push(`K5: ${records[0]?.place} was ${how}, and refused when it was asked for again`);
   }
 
   extended(place: string, count: number, lockedUntilMs: number): void {

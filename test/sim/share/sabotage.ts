@@ -63,7 +63,7 @@ export const SABOTAGE: Readonly<Record<string, Sabotage>> = {
   },
   "what is dead is finished before it is in the dead-letter topic": { log: (log) => appending(log, async () => NOWHERE) },
   "a dead letter is appended without a key": { log: (log) => appending(log, (request) => log.append(request)) },
-  "the time of a record is not looked at": { storage: (storage) => altered(storage, dueAtOnce) },
+  "the time of a record is not looked at": { storage: (storage) => altered(storage, dueAtOnce()) },
   "a group that is deleted leaves what is parked": {
     storage: (storage) => {
       const { table } = storage;
@@ -117,12 +117,22 @@ function runs(storage: Storage, change: (run: Run) => Run): Storage {
   });
 }
 
-/** Everything that is parked is due. */
-function dueAtOnce(op: Write): Write {
-  if (op.op !== "put" || !op.key.pk.startsWith("Q#")) return op;
-  if (op.key.sk.startsWith("D#")) return { ...op, item: { ...op.item, u: 1 } };
-  if (op.key.sk.startsWith("V#")) return { ...op, key: { ...op.key, sk: op.key.sk.replace(/#\d+#/, "#000000000000001#") } };
-  return op.key.sk === "STATE" ? { ...op, item: { ...op.item, d: Math.min(1, op.item["d"] as number) } } : op;
+/** What was never given and is parked is due at once. */
+function dueAtOnce(): (op: Write) => Write {
+  const fresh = new Set<string>();
+  return (op) => {
+    const { pk, sk } = op.key;
+    if (op.op !== "put" || !pk.startsWith("Q#")) return op;
+    if (sk === "STATE") return { ...op, item: { ...op.item, d: Math.min(1, op.item["d"] as number) } };
+    const place = `${pk} ${sk.split("#").at(-1)}`;
+    if (sk.startsWith("V#")) return fresh.has(place) ? { ...op, key: { pk, sk: sk.replace(/#\d+#/, "#000000000000001#") } } : op;
+    if (op.item["s"] !== 0 || op.item["c"] !== 0) {
+      fresh.delete(place);
+      return op;
+    }
+    fresh.add(place);
+    return { ...op, item: { ...op.item, u: 1 } };
+  };
 }
 
 /** Appends to the dead-letter topic go another way. */

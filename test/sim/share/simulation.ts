@@ -5,6 +5,7 @@
 import { createHash } from "node:crypto";
 import { createGroups } from "../../../lib/groups/groups.ts";
 import { configKey, decodeConfigs, putConfigs } from "../../../lib/groups/items/config.ts";
+import { stateKey } from "../../../lib/groups/items/state.ts";
 import { tendQueues } from "../../../lib/groups/share/job.ts";
 import { createShareGroups } from "../../../lib/groups/share/share.ts";
 import type { ShareGroupsApi } from "../../../lib/groups/share/types.ts";
@@ -125,10 +126,11 @@ export class ShareSimulation {
     await this.#finish(beside);
     if (life === 2) await world.flushLate();
     await this.#finish([drain(this, history, `last${life}`)]);
-    await this.#finish([this.#check(history, letters)]);
+    await this.#finish([this.#check(history, letters, life === 2)]);
   }
 
-  async #check(history: ShareHistory, lettersBefore: number): Promise<void> {
+  /** `last`: nothing comes late any more; before, an append may come after everything was worked off. */
+  async #check(history: ShareHistory, lettersBefore: number, last: boolean): Promise<void> {
     const kept: Kept[] = [];
     for (const [topicId, { name, partitions }] of this.topics) {
       for (let partition = 0; partition < partitions; partition++) {
@@ -139,11 +141,14 @@ export class ShareSimulation {
       }
     }
     const letters: Letter[] = (await this.#read(DEAD_LETTERS, 0)).slice(lettersBefore);
-    history.ended(kept, letters, this.#buries);
     const depths = await this.untilAnswered(({ shares }) => shares.depths(GROUP));
+    const ends = new Map(depths.map((one) => [`${one.topicId} ${one.partition}`, one.endOffset]));
+    const isSettled = ({ topicId, partition, offset }: Kept): boolean => offset < (ends.get(`${topicId} ${partition}`) ?? 0);
+    history.ended(last ? kept : kept.filter(isSettled), letters, this.#buries);
     for (const one of depths) {
       const { topicId, partition, startOffset, endOffset, logEndOffset, depth, inFlight, parked, dying } = one;
-      const left = { depth, inFlight, parked, dying, behind: logEndOffset - endOffset, open: endOffset - startOffset };
+      const behind = logEndOffset - endOffset;
+      const left = { depth: depth - behind, inFlight, parked, dying, behind: last ? behind : 0, open: endOffset - startOffset };
       if (Object.values(left).some((count) => count !== 0))
         history.wrong.push(`K6: when all is done, ${placeOf(topicId, partition, startOffset)} has ${JSON.stringify(left)}`);
     }
@@ -247,11 +252,14 @@ export class ShareSimulation {
   }
 
   async #deleteGroup(): Promise<void> {
-    await this.untilAnswered(({ groups }) =>
-      groups.delete(GROUP).catch((error) => {
-        if (error.code !== "unknown_group") throw error;
-      }),
-    );
+    // A late write may have made it again meanwhile: what is there is of that one then.
+    do {
+      await this.untilAnswered(({ groups }) =>
+        groups.delete(GROUP).catch((error) => {
+          if (error.code !== "unknown_group") throw error;
+        }),
+      );
+    } while ((await this.#truth.table.get(stateKey(GROUP))) !== undefined);
   }
 
   async #leftovers(): Promise<void> {

@@ -172,8 +172,11 @@ async function settle(
     );
     if (answer?.error !== undefined) {
       const code = codeOf(answer.error);
-      const mayBe = stranger || tried || sim.retained || !sim.topics.has(topicId);
-      if (code === "invalid_record_state" && !mayBe) history.refused(places);
+      const mayBe = stranger || sim.retained || !sim.topics.has(topicId);
+      if (code === "invalid_record_state" && !mayBe) {
+        if (!tried) history.refused(places);
+        else if (type === ACCEPT || type === REJECT) history.refusedAgain(places, type === ACCEPT ? "accepted" : "rejected");
+      }
       return code;
     }
     if (stranger) return "ok";

@@ -3,10 +3,10 @@ import { expect, test } from "vitest";
 import { StorageError, type Write } from "../../../../lib/ports/index.ts";
 import { memoryStorage } from "../../../../lib/storage/memory/index.ts";
 import { TestClock } from "../../log/support.ts";
-import { withWrite } from "../support.ts";
+import { withTable, withWrite } from "../support.ts";
 import { givenIn, sharesOverMemory } from "./support.ts";
 
-const [ACCEPT, , REJECT] = [1, 2, 3] as const;
+const [ACCEPT, RELEASE, REJECT] = [1, 2, 3] as const;
 const forever = { untilMs: Number.POSITIVE_INFINITY };
 
 test("a process that knows a group from before it was deleted brings nothing of it back", async () => {
@@ -68,4 +68,34 @@ test("what was settled is answered so, whatever becomes of the dead letter after
   b.clock.ms += 10_000;
   await b.shares.tend("g", forever);
   expect(await b.shares.depths("g")).toMatchObject([{ depth: 0, dying: 0, deadLetters: 1 }]);
+});
+
+test("a release of a parked record that comes late, between the reads of the next try, is answered as made", async () => {
+  const memory = memoryStorage({ clock: new TestClock() });
+  let late: (() => Promise<unknown>) | "armed" | undefined;
+  const storage = withTable(memory, {
+    atomically: async (ops) => {
+      if (late !== "armed") return memory.table.atomically(ops);
+      late = () => memory.table.atomically(ops);
+      throw new StorageError("unknown", "made up");
+    },
+    get: async (key) => {
+      const item = await memory.table.get(key);
+      if (typeof late === "function" && key.sk === "STATE" && key.pk.startsWith("Q#")) {
+        const write = late;
+        late = undefined;
+        await write();
+      }
+      return item;
+    },
+  });
+  const b = await sharesOverMemory({ storage });
+  await b.produce(["a"], { "brokerless-delay-ms": "1000" });
+  await b.take("x", 1);
+  b.clock.ms += 2_000;
+  expect(givenIn(await b.take("x", 1))).toEqual([[0, 1]]);
+  late = "armed";
+  expect(await b.settle("x", 0, 0, RELEASE)).toBe("ok");
+  expect(late).toBeUndefined();
+  expect(givenIn(await b.take("y", 1))).toEqual([[0, 2]]);
 });
