@@ -63,6 +63,7 @@ export const SABOTAGE: Readonly<Record<string, Sabotage>> = {
   },
   "what is dead is finished before it is in the dead-letter topic": { log: (log) => appending(log, async () => NOWHERE) },
   "a dead letter is appended without a key": { log: (log) => appending(log, (request) => log.append(request)) },
+  "a dead letter is sent back without a key": { log: sentBackUnkeyed },
   "the time of a record is not looked at": { storage: (storage) => altered(storage, dueAtOnce()) },
   "a group that is deleted leaves what is parked": {
     storage: (storage) => {
@@ -139,6 +140,13 @@ function dueAtOnce(): (op: Write) => Write {
 function appending(log: LogApi, append: (request: AppendRequest) => Promise<AppendResult>): LogApi {
   return replaced(log, {
     append: (request, options) => (request.topic === DEAD_LETTERS ? append(request) : log.append(request, options)),
+  });
+}
+
+function sentBackUnkeyed(log: LogApi): LogApi {
+  return replaced(log, {
+    append: (request, options) =>
+      options?.idempotencyKey?.startsWith("redrive-") ? log.append(request) : log.append(request, options),
   });
 }
 

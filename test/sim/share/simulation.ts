@@ -7,6 +7,7 @@ import { createGroups } from "../../../lib/groups/groups.ts";
 import { configKey, decodeConfigs, putConfigs } from "../../../lib/groups/items/config.ts";
 import { stateKey } from "../../../lib/groups/items/state.ts";
 import { tendQueues } from "../../../lib/groups/share/job.ts";
+import { redrive } from "../../../lib/groups/share/redrive.ts";
 import { createShareGroups } from "../../../lib/groups/share/share.ts";
 import type { ShareGroupsApi } from "../../../lib/groups/share/types.ts";
 import type { GroupsApi } from "../../../lib/groups/types.ts";
@@ -107,6 +108,7 @@ export class ShareSimulation {
       if (life === 1) await this.#finish([this.#deleteGroup()]);
     }
     if (this.#wrong.length > 0) return;
+    if (this.#buries && world.chance(0.5)) await this.#redriveAll();
     await world.flushLate();
     await this.#finish([this.#deleteGroup()]);
     await this.#leftovers();
@@ -153,6 +155,52 @@ export class ShareSimulation {
         history.wrong.push(`K6: when all is done, ${placeOf(topicId, partition, startOffset)} has ${JSON.stringify(left)}`);
     }
     if (depths.length === 0) history.wrong.push("K6: the group has no share partitions");
+  }
+
+  /** Every dead letter goes back once to where it came from, whatever crashes. */
+  async #redriveAll(): Promise<void> {
+    const { world } = this;
+    const valuesOf = async (): Promise<string[]> => {
+      const values: string[] = [];
+      for (const { name, partitions } of this.topics.values())
+        for (let p = 0; p < partitions; p++) values.push(...(await this.#read(name, p)).map(({ value }) => value));
+      return values;
+    };
+    const before = await valuesOf();
+    const there = new Set([...this.topics.values()].map(({ name }) => name));
+    const dead = await this.#read(DEAD_LETTERS, 0);
+    const letters = dead.filter(({ headers }) => there.has(headers.get("brokerless-dlq-topic") ?? ""));
+    world.faults = { ...STORMY, crash: 0.002, longPause: 0 };
+    await this.#finish([this.#redriveSome()]);
+    world.faults = CALM;
+    await this.#finish([this.#redriveSome()]);
+    const died = (await this.#read(DEAD_LETTERS, 0)).slice(dead.length).map(({ value }) => value);
+    const counts = Map.groupBy(await valuesOf(), (value) => value);
+    for (const { value } of letters) {
+      if (died.includes(value)) continue;
+      const had = before.filter((one) => one === value).length;
+      const has = counts.get(value)?.length ?? 0;
+      const want = had + letters.filter((one) => one.value === value).length;
+      if (has !== want) this.#wrong.push(`redrive: ${value} is there ${has} times; it takes ${want}`);
+    }
+  }
+
+  async #redriveSome(): Promise<void> {
+    for (let i = 0; i < 6; i++) {
+      const request = {
+        group: GROUP,
+        topic: DEAD_LETTERS,
+        holder: `redrive${this.#sent++}`,
+        maxRecords: 10,
+        checkTopic: () => {},
+      };
+      try {
+        await this.call(({ log, shares }) => redrive({ log, shares, codecs: {}, nowMs: this.world.nowMs }, request));
+      } catch (error) {
+        codeOf(error);
+      }
+      await this.world.clock(undefined).sleep(20_000);
+    }
   }
 
   async #read(topic: string, partition: number) {
