@@ -41,14 +41,28 @@ test("a delete that comes late takes nothing from a group that was made again", 
 });
 
 test("a parked record that two processes bury at once is counted once", async () => {
-  const b = await sharesOverMemory();
+  const memory = memoryStorage({ clock: new TestClock() });
+  let first = async (): Promise<unknown> => undefined;
+  const storage = withTable(memory, {
+    async atomically(ops) {
+      // Between the dead letter and the write that takes the record away, another does both.
+      if (ops.some(({ op, key }) => op === "delete" && key.sk.startsWith("D#"))) {
+        const other = first;
+        first = async () => undefined;
+        await other();
+      }
+      return memory.table.atomically(ops);
+    },
+  });
+  const b = await sharesOverMemory({ storage });
   await b.groups.alterConfigs("g", { "errors.deadletterqueue.topic.name": "dead" });
   await b.produce(["a"], { "brokerless-delay-ms": "1000" });
-  expect(givenIn(await b.take("x", 1))).toEqual([]);
+  await b.take("x", 1);
   b.clock.ms += 2_000;
   expect(givenIn(await b.take("x", 1))).toEqual([[0, 1]]);
   expect(await b.settle("x", 0, 0, REJECT)).toBe("ok");
-  await Promise.all([b.another(), b.another()].map((shares) => shares.tend("g", forever)));
+  first = () => b.another().tend("g", forever);
+  await b.another().tend("g", forever);
   expect(await b.shares.depths("g")).toMatchObject([{ depth: 0, parked: 0, dying: 0, deadLetters: 1 }]);
 });
 
