@@ -171,9 +171,9 @@ export class ShareSimulation {
     const dead = await this.#read(DEAD_LETTERS, 0);
     const letters = dead.filter(({ headers }) => there.has(headers.get("brokerless-dlq-topic") ?? ""));
     world.faults = { ...STORMY, crash: 0.002, longPause: 0 };
-    await this.#finish([this.#redriveSome()]);
+    await this.#finish([this.#redriveSome(6)]);
     world.faults = CALM;
-    await this.#finish([this.#redriveSome()]);
+    await this.#finish([this.#redriveSome(30)]);
     const died = (await this.#read(DEAD_LETTERS, 0)).slice(dead.length).map(({ value }) => value);
     const counts = Map.groupBy(await valuesOf(), (value) => value);
     for (const { value } of letters) {
@@ -185,8 +185,8 @@ export class ShareSimulation {
     }
   }
 
-  async #redriveSome(): Promise<void> {
-    for (let i = 0; i < 6; i++) {
+  async #redriveSome(rounds: number): Promise<void> {
+    for (let i = 0; i < rounds; i++) {
       const request = {
         group: GROUP,
         topic: DEAD_LETTERS,
