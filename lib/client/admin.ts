@@ -2,7 +2,7 @@
 import { type Config, configChanges, configOf } from "./configs.ts";
 import { type Connection, numberIn, strange } from "./connection.ts";
 import type { HttpRequest } from "./http.ts";
-import { askOffset, type OffsetAnswer, type OffsetSpec } from "./offsets.ts";
+import { askOffset, type Isolation, type OffsetAnswer, type OffsetSpec } from "./offsets.ts";
 import { type CreatedToken, createToken, listTokens, revokeToken, type TokenInfo, type TokenSpec } from "./tokens.ts";
 import { type JobAnswer, type JobOptions, runJob, type VerifyLine, verifyTopic } from "./upkeep.ts";
 
@@ -104,9 +104,14 @@ export class Admin {
     }));
   }
 
-  /** Throws `unknown_topic`, `unknown_partition`. */
-  offset(topic: string, partition: number, at: OffsetSpec): Promise<OffsetAnswer> {
-    return askOffset(this.#connection, topic, partition, at);
+  /** With `read_committed`, `latest` is where the first open transaction begins. Throws `unknown_topic`, `unknown_partition`. */
+  offset(
+    topic: string,
+    partition: number,
+    at: OffsetSpec,
+    { isolation }: { readonly isolation?: Isolation | undefined } = {},
+  ): Promise<OffsetAnswer> {
+    return askOffset(this.#connection, topic, partition, at, undefined, isolation);
   }
 
   /** A producer id that was never given before, with epoch 0: for batches that are made elsewhere (`Brokerless.append`). */

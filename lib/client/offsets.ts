@@ -12,13 +12,16 @@ export interface OffsetAnswer {
   readonly timestampMs: number;
 }
 
+/** What of transactions is shown: what is committed, or also what is open or was aborted. Kafka's `isolation.level`. */
+export type Isolation = "read_committed" | "read_uncommitted";
+
 export async function askOffset(
   { http }: Connection,
   topic: string,
   partition: number,
   spec: OffsetSpec,
   signal?: AbortSignal,
-  isolation?: "read_committed",
+  isolation?: Isolation,
 ): Promise<OffsetAnswer> {
   const answer = await http.json({
     method: "GET",

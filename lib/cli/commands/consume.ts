@@ -1,6 +1,6 @@
 /** `brokerless consume`: records to stdout. */
-import type { Command } from "commander";
-import type { RecordsBatch } from "../../client/index.ts";
+import { type Command, Option } from "commander";
+import type { Brokerless, RecordsBatch } from "../../client/index.ts";
 import { type Context, connect, type ServerOptions, withServer } from "../context.ts";
 import { UsageError } from "../exit-codes.ts";
 import { ByteBuilder } from "../format/byte-builder.ts";
@@ -15,9 +15,11 @@ import { OFFSET_HELP, type OffsetRange, offsetRange } from "../values/offset-spe
 import { delimiter, partitions, whole } from "../values/parsers.ts";
 import { resolveRange } from "../values/range.ts";
 import { topicOf, withTopic } from "../values/topic-argument.ts";
+import { type BatchSource, groupBatches, refuseWithGroup } from "./consume-group.ts";
 
 interface ConsumeOptions extends ServerOptions {
   readonly topic?: string;
+  readonly group?: string;
   readonly partition?: readonly number[];
   readonly offset?: Partial<OffsetRange>;
   readonly count?: number;
@@ -29,7 +31,8 @@ interface ConsumeOptions extends ServerOptions {
   readonly null?: boolean;
   readonly unbuffered?: boolean;
   readonly quiet?: boolean;
-  readonly reset: "none" | "earliest" | "latest";
+  readonly reset?: "none" | "earliest" | "latest";
+  readonly isolation: "read_committed" | "read_uncommitted";
 }
 
 export function addConsumeCommand(program: Command, context: Context): void {
@@ -37,6 +40,7 @@ export function addConsumeCommand(program: Command, context: Context): void {
     withTopic(program.command("consume").description("read records and print them; waits for new ones, until Ctrl-C")),
     context.io,
   )
+    .option("-G, --group <name>", "as a member of this consumer group: go on where it has committed, and commit what was printed")
     .option("-p, --partition <n>", "only this partition; may be repeated, or 0,2,5 (default: all)", partitions)
     .option("-o, --offset <place>", `where to begin: ${OFFSET_HELP} (default: beginning)`, offsetRange)
     .option("-e, --exit", "end at what is the end of the log now")
@@ -48,7 +52,16 @@ export function addConsumeCommand(program: Command, context: Context): void {
     .option("-Z, --null", "print NULL for null keys and values")
     .option("-u, --unbuffered", "write every record by itself")
     .option("-q, --quiet", "no progress and no summary")
-    .option("--reset <where>", "if the offset is not in the log: none fails, earliest or latest goes on there", resetOf, "none")
+    .option(
+      "--reset <where>",
+      "if the offset is not in the log: none fails, earliest or latest goes on there (default: none; with --group latest)",
+      resetOf,
+    )
+    .addOption(
+      new Option("--isolation <level>", "read_uncommitted shows records of transactions that are open or were aborted too")
+        .choices(["read_committed", "read_uncommitted"])
+        .default("read_committed"),
+    )
     .addHelpText(
       "after",
       `${examples(
@@ -57,6 +70,7 @@ export function addConsumeCommand(program: Command, context: Context): void {
         ["brokerless consume clicks -o end", "only what comes from now on"],
         ["brokerless consume clicks -o s@2026-01-31T00:00:00Z -o e@2026-02-01T00:00:00Z", "one day"],
         ["brokerless consume clicks -p 0 -o 1000 -c 5 -f '%o %k: %s\\n'", "five records from offset 1000"],
+        ["brokerless consume clicks -G billing --reset earliest", "as a member of a group, a new one from the beginning"],
         ["brokerless consume clicks -e -J | jq .payload", "for other programs"],
       )}\n\n${FORMAT_HELP}`,
     )
@@ -68,16 +82,10 @@ async function consume(argument: string | undefined, options: ConsumeOptions, co
   const topic = topicOf(argument, options.topic);
   const format = formatOf(options);
   const client = connect(options, context);
-  const range = await resolveRange(client, topic, options.partition, { from: { kind: "earliest" }, ...options.offset });
-  const reader = client.reader({
-    topic,
-    partitions: range.partitions,
-    from: range.from,
-    until: range.until,
-    follow: !options.exit && range.until === undefined,
-    autoOffsetReset: options.reset,
-    signal: io.interrupted,
-  });
+  const source =
+    options.group === undefined
+      ? await topicBatches(client, topic, options, io.interrupted)
+      : ofGroup(client, topic, options, options.group, io.interrupted);
 
   const limit = options.count ?? Infinity;
   const pieces = new ByteBuilder();
@@ -88,14 +96,17 @@ async function consume(argument: string | undefined, options: ConsumeOptions, co
     throughput(records, sizeBytes, progress.elapsedMs),
   );
   try {
-    for await (const batch of reader.batches()) {
+    for await (const batch of source.batches) {
+      const before = records;
       for (const done of format(batch, pieces, limit - records, options.unbuffered === true)) {
         records += done;
         sizeBytes += pieces.size;
         await out.write(pieces.take());
       }
       progress.step();
-      if (records >= limit) break;
+      if (records < limit) continue;
+      source.stopAt?.(batch, batch.records()[records - before]?.offset ?? batch.nextOffset);
+      break;
     }
   } finally {
     progress.clear();
@@ -103,6 +114,32 @@ async function consume(argument: string | undefined, options: ConsumeOptions, co
       err.tell(`${throughput(records, sizeBytes, progress.elapsedMs)}\n`);
     }
   }
+}
+
+async function topicBatches(
+  client: Brokerless,
+  topic: string,
+  options: ConsumeOptions,
+  signal: AbortSignal,
+): Promise<BatchSource> {
+  const range = await resolveRange(client, topic, options.partition, { from: { kind: "earliest" }, ...options.offset });
+  const reader = client.reader({
+    topic,
+    partitions: range.partitions,
+    from: range.from,
+    until: range.until,
+    follow: !options.exit && range.until === undefined,
+    autoOffsetReset: options.reset ?? "none",
+    isolation: options.isolation,
+    signal,
+  });
+  return { batches: reader.batches() };
+}
+
+function ofGroup(client: Brokerless, topic: string, options: ConsumeOptions, group: string, signal: AbortSignal): BatchSource {
+  refuseWithGroup({ partition: options.partition, offset: options.offset });
+  const { reset = "latest", isolation, exit = false } = options;
+  return groupBatches(client, { group, topic, reset, isolation, exit, signal });
 }
 
 /** Puts records of a batch into the output, and answers how many at each point where it is to be written. */

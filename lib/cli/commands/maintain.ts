@@ -11,7 +11,7 @@ import { type OpenedStorage, openNamedStorage, type StorageOptions, withStorage 
 import { Progress } from "../ui/progress.ts";
 
 /** Those of the log, and those of its groups. */
-const MAINTAIN_JOBS = [...JOB_NAMES, "expire", "lag", "offsets"] as const;
+const MAINTAIN_JOBS = [...JOB_NAMES, "expire", "lag", "transactions", "queues", "offsets"] as const;
 export type MaintainJob = (typeof MAINTAIN_JOBS)[number];
 
 interface MaintainOptions extends ServerOptions, StorageOptions {
@@ -32,8 +32,9 @@ export function addMaintainCommand(program: Command, context: Context): void {
     .addOption(
       new Option(
         "--job <job>",
-        "roll: runs to segments, tails too; merge: small segments to large ones; retain: give up what retention says; " +
+        "roll: runs to segments, tails too; merge: small segments to large ones; compact: keep the last record of each key; retain: give up what retention says; " +
           "sweep: delete what nothing refers to; expire: give up offsets of groups that are gone; lag: look at the lag of groups; " +
+          "transactions: end those that nobody ends; queues: dead letters and locks that nobody asks for; " +
           "offsets: make __consumer_offsets say what the groups have committed",
       )
         .choices(MAINTAIN_JOBS)

@@ -8,6 +8,7 @@
  */
 import { BrokerlessError } from "../../base/errors.ts";
 import type { Connection } from "../connection.ts";
+import type { Isolation } from "../offsets.ts";
 import { invalid, oneOf, wholeNumber } from "../options.ts";
 import { Channel } from "../reader/channel.ts";
 import { PartitionReader } from "../reader/partition.ts";
@@ -28,7 +29,8 @@ interface Owned extends TopicPartition {
 
 interface Fetched {
   readonly owned: Owned;
-  readonly batch: RecordsBatch;
+  /** An offset: there is nothing before it. */
+  readonly batch: RecordsBatch | number;
 }
 
 export class Consumer implements AsyncIterable<RecordsBatch> {
@@ -37,6 +39,7 @@ export class Consumer implements AsyncIterable<RecordsBatch> {
   readonly #member: Member;
   readonly #options: ConsumerOptions;
   readonly #reset: "earliest" | "latest" | "none";
+  readonly #isolation: Isolation;
   readonly #commitIntervalMs: number;
   readonly #maxBytes: number;
   readonly #waitMs: number;
@@ -58,6 +61,7 @@ export class Consumer implements AsyncIterable<RecordsBatch> {
     this.#connection = connection;
     this.#options = options;
     this.#reset = oneOf("autoOffsetReset", options.autoOffsetReset, "latest", ["earliest", "latest", "none"]);
+    this.#isolation = oneOf("isolation", options.isolation, "read_committed", ["read_committed", "read_uncommitted"]);
     this.#commitIntervalMs = wholeNumber("commitIntervalMs", options.commitIntervalMs, 5000, 1, 3_600_000);
     this.#maxBytes = wholeNumber("maxBytes", options.maxBytes, 1024 * 1024, 1, 2 ** 31 - 1);
     this.#waitMs = wholeNumber("waitMs", options.waitMs, 20_000, 0, 25_000);
@@ -88,6 +92,10 @@ export class Consumer implements AsyncIterable<RecordsBatch> {
         const { owned, batch } = next;
         // Taken away, or gone back, since it was fetched.
         if (this.#owned.get(nameOf(owned)) !== owned || owned.stop.signal.aborted) continue;
+        if (typeof batch === "number") {
+          owned.processed = batch;
+          continue;
+        }
         yield batch;
         owned.processed = batch.nextOffset;
       }
@@ -235,8 +243,10 @@ export class Consumer implements AsyncIterable<RecordsBatch> {
       waitMs: this.#waitMs,
       retryTimeoutMs: this.#retryTimeoutMs,
       autoOffsetReset: this.#reset,
+      isolation: this.#isolation,
       slots: undefined,
       signal: AbortSignal.any([stop.signal, this.#abort.signal]),
+      onSkip: (next) => void this.#channel.push({ owned, batch: next }, 0),
     });
     void this.#pour(reader, owned);
   }

@@ -1,10 +1,14 @@
 /** What a consumer is told. */
+import type { Isolation } from "../offsets.ts";
+
 export interface ConsumerOptions {
   /** The members of a group share the partitions of its topics. */
   readonly group: string;
   readonly topics: string | readonly string[];
   /** Where to begin in a partition of which the group has committed nothing, or whose offset is gone. Default `latest`, as in Kafka. */
   readonly autoOffsetReset?: "earliest" | "latest" | "none" | undefined;
+  /** `read_uncommitted`: records of transactions that are open or were aborted come too. Default `read_committed`. */
+  readonly isolation?: Isolation | undefined;
   /** A static member: it has its partitions back when it returns within the session (45 s). */
   readonly instanceId?: string | undefined;
   /**

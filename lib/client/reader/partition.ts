@@ -7,7 +7,7 @@ import { crcMatches, readBatchHeader } from "../../kafka/index.ts";
 import type { Connection } from "../connection.ts";
 import { Deadline } from "../deadline.ts";
 import { RECORD_BATCH_TYPE } from "../media-type.ts";
-import { askOffset } from "../offsets.ts";
+import { askOffset, type Isolation } from "../offsets.ts";
 import { sleep } from "../retry.ts";
 import { BatchCutter } from "./cut.ts";
 import { Patience } from "./patience.ts";
@@ -27,9 +27,12 @@ export interface PartitionSettings {
   readonly waitMs: number;
   readonly retryTimeoutMs: number;
   readonly autoOffsetReset: "none" | "earliest" | "latest";
+  readonly isolation: Isolation;
   /** For reading segments straight from the storage; undefined where that is not wanted. */
   readonly slots: Slots | undefined;
   readonly signal: AbortSignal;
+  /** Called where the next offset was found without a batch: what is before it was compacted away, aborted, or is a marker. */
+  readonly onSkip?: ((offset: number) => void) | undefined;
 }
 
 /** So far behind at least, a manifest is worth its request. */
@@ -65,11 +68,11 @@ export class PartitionReader {
 
   /** Finds where to begin, and where to end. Called once, before `batches`. */
   async begin(): Promise<void> {
-    const { connection, topic, partition, from, until, follow, signal } = this.#settings;
+    const { connection, topic, partition, from, until, follow, isolation, signal } = this.#settings;
     const ask = async (spec: Exclude<ReadFrom, number>): Promise<number> => {
       for (;;) {
         try {
-          return (await askOffset(connection, topic, partition, spec, signal, "read_committed")).offset;
+          return (await askOffset(connection, topic, partition, spec, signal, isolation)).offset;
         } catch (error) {
           if (signal.aborted) return 0;
           await this.#patience.afterFailure(error);
@@ -124,8 +127,15 @@ export class PartitionReader {
 
   /** Where the next records are, to be read straight from there; undefined where they are to be read through the server. */
   async #segments(): Promise<SegmentList | undefined> {
-    const { connection, topic, partition, slots, signal } = this.#settings;
-    if (slots === undefined || !connection.hasManifests || this.#bulkFailures >= BULK_MOST_FAILURES) return undefined;
+    const { connection, topic, partition, isolation, slots, signal } = this.#settings;
+    // A manifest ends where the first open transaction begins.
+    if (
+      slots === undefined ||
+      isolation === "read_uncommitted" ||
+      !connection.hasManifests ||
+      this.#bulkFailures >= BULK_MOST_FAILURES
+    )
+      return undefined;
     if (this.#logEndOffset - this.#position() < BULK_LEAST_OFFSETS || performance.now() < this.#askSegmentsAtMs) return undefined;
     try {
       const list = await listSegments(connection, topic, partition, this.#position(), signal);
@@ -180,7 +190,7 @@ export class PartitionReader {
 
   /** Undefined where the offset was out of range and another one was chosen. */
   async #request(): Promise<Response | undefined> {
-    const { connection, topic, partition, follow, maxBytes, waitMs, signal } = this.#settings;
+    const { connection, topic, partition, follow, isolation, maxBytes, waitMs, signal } = this.#settings;
     const isBehind = this.#position() < this.#logEndOffset;
     const limit = new Deadline(waitMs + SILENCE_MS, signal);
     try {
@@ -189,8 +199,8 @@ export class PartitionReader {
         path: ["topics", topic, "partitions", partition, "records"],
         // Far behind, one answer holds everything up to the end; at the end, the request waits there.
         query: isBehind
-          ? { offset: this.#position(), stream: true }
-          : { offset: this.#position(), max_bytes: maxBytes, timeout: follow ? waitMs : 0 },
+          ? { offset: this.#position(), isolation, stream: true }
+          : { offset: this.#position(), isolation, max_bytes: maxBytes, timeout: follow ? waitMs : 0 },
         // What batches hold is compressed already or not to be; browsers do not let the second header through.
         headers: { accept: RECORD_BATCH_TYPE, "accept-encoding": "identity" },
         signal: limit.signal,
@@ -205,9 +215,9 @@ export class PartitionReader {
 
   /** Goes where the reader was told to go when its offset is not in the log. */
   async #reset(error: BrokerlessError): Promise<undefined> {
-    const { connection, topic, partition, autoOffsetReset, signal } = this.#settings;
+    const { connection, topic, partition, autoOffsetReset, isolation, signal } = this.#settings;
     if (autoOffsetReset === "none") throw error;
-    this.position = (await askOffset(connection, topic, partition, autoOffsetReset, signal, "read_committed")).offset;
+    this.position = (await askOffset(connection, topic, partition, autoOffsetReset, signal, isolation)).offset;
     this.#logEndOffset = Math.max(this.#logEndOffset, this.position);
     return undefined;
   }
@@ -236,9 +246,11 @@ export class PartitionReader {
     if (cutter.heldBytes > 0) throw this.#cut("it ended in the middle of a record batch");
     if (this.#position() > start) return;
     const next = offsetHeader(response.headers, "kafka-next-offset");
-    // A compacted log may end in a gap.
-    if (next !== undefined && next > start) this.position = next;
-    else if (start < this.#logEndOffset)
+    // A compacted log may end in a gap, a transaction in a marker.
+    if (next !== undefined && next > start) {
+      this.position = next;
+      this.#settings.onSkip?.(next);
+    } else if (start < this.#logEndOffset)
       throw this.#cut(`nothing came from offset ${start}, and the log ends at ${this.#logEndOffset}`);
   }
 

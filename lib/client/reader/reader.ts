@@ -24,7 +24,10 @@ export class Reader implements AsyncIterable<ReadRecord> {
   readonly #from: ReadFrom | ReadonlyMap<number, ReadFrom>;
   readonly #until: ReadonlyMap<number, number> | undefined;
   readonly #readAheadBytes: number;
-  readonly #options: Pick<PartitionSettings, "follow" | "maxBytes" | "waitMs" | "retryTimeoutMs" | "autoOffsetReset" | "slots">;
+  readonly #options: Pick<
+    PartitionSettings,
+    "follow" | "maxBytes" | "waitMs" | "retryTimeoutMs" | "autoOffsetReset" | "isolation" | "slots"
+  >;
   readonly #partitions: readonly number[] | undefined;
   readonly #abort = new AbortController();
   readonly #positions = new Map<number, number>();
@@ -50,6 +53,7 @@ export class Reader implements AsyncIterable<ReadRecord> {
       follow: options.follow ?? true,
       maxBytes: wholeNumber("maxBytes", options.maxBytes, 1024 * 1024, 1, 2 ** 31 - 1),
       autoOffsetReset: oneOf("autoOffsetReset", options.autoOffsetReset, "none", ["none", "earliest", "latest"]),
+      isolation: oneOf("isolation", options.isolation, "read_committed", ["read_committed", "read_uncommitted"]),
       // Each range that is under way or not taken yet is held in memory.
       slots:
         options.bulk === false

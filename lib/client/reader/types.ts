@@ -1,5 +1,6 @@
 /** What the reader is told and what it answers. */
 import type { KafkaRecord } from "../../kafka/index.ts";
+import type { Isolation } from "../offsets.ts";
 
 /** The log start, the log end, or the first record at or after a time. */
 export type ReadFrom = "earliest" | "latest" | number | { readonly timestampMs: number };
@@ -34,6 +35,11 @@ export interface ReaderOptions {
    * at the log start or the log end. Default `none`.
    */
   readonly autoOffsetReset?: "none" | "earliest" | "latest" | undefined;
+  /**
+   * `read_committed` waits where the first open transaction begins and leaves out what was aborted; `read_uncommitted` reads
+   * everything, through the server. Default `read_committed`.
+   */
+  readonly isolation?: Isolation | undefined;
   /** How long one request waits at the end of the log. Default 20,000. */
   readonly waitMs?: number | undefined;
   /** How long to try again without an answer before the error is thrown. Default 120,000. */

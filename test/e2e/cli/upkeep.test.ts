@@ -49,6 +49,8 @@ test("the jobs of groups run too: offsets expire, lag is looked at, __consumer_o
   const [first] = lines((await run("maintain --job offsets")).out).slice(-1);
   expect(first).toMatch(/^offsets: 50 partitions, \d+ records$/);
   expect((await run("maintain --job offsets")).out).toBe("offsets: 50 partitions, 0 records\n");
+  expect((await run("maintain --job transactions")).out).toBe("transactions: 0 aborted, 0 completed\n");
+  expect((await run("maintain --job queues")).out).toBe("queues: 0 groups, 0 partitions\n");
 });
 
 test("a topic is verified at the server", async () => {
@@ -95,7 +97,7 @@ test("the data of a running server is not touched, and that of a stopped one is 
     const swept = await brokerless(["maintain", "--job", "sweep", "--data", data]);
     expect(swept).toMatchObject({ code: 0, out: "sweep: 0 blobs, 0 blob bytes, 0 objects, 0 object bytes, 0 topics\n" });
 
-    for (const job of ["expire", "lag", "offsets"])
+    for (const job of ["expire", "lag", "transactions", "queues", "offsets"])
       expect(await brokerless(["maintain", "--job", job, "--data", data])).toMatchObject({ code: 0, err: "" });
 
     // What is in the table cannot be damaged from here; what is in a shared file can.

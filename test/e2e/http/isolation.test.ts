@@ -109,3 +109,52 @@ test("the client's reader ends where the first open transaction begins", async (
   for await (const record of client.reader({ topic: "t", follow: false })) values.push(text(record.value) as string);
   expect(values).toEqual(SEEN);
 });
+
+describe("the client", () => {
+  test.each([
+    ["read_committed", SEEN],
+    ["read_uncommitted", ALL],
+  ] as const)("reads what is %s, as a reader and in a group, which is at the end when all is read", async (isolation, values) => {
+    const client = new Brokerless({ url: server.url });
+    const read: string[] = [];
+    for await (const record of client.reader({ topic: "t", isolation, follow: false })) read.push(text(record.value) as string);
+    expect(read).toEqual(values);
+
+    const stop = new AbortController();
+    const group = `of-${isolation}`;
+    const consumer = client.consumer({
+      group,
+      topics: "t",
+      autoOffsetReset: "earliest",
+      isolation,
+      waitMs: 100,
+      signal: stop.signal,
+    });
+    const consumed: string[] = [];
+    for await (const batch of consumer) {
+      for (const record of batch.records()) consumed.push(text(record.value) as string);
+      if (consumed.length === values.length) break;
+    }
+    expect(consumed).toEqual(values);
+    expect(() => client.reader({ topic: "t", isolation: "dirty" as "read_committed" })).toThrow(/isolation/);
+  });
+
+  test("comes past a marker at the end of the log, so that a group has no lag that nobody can read", async () => {
+    await server.log.createTopic({ name: "ends" });
+    const [transactionGuard] = await server.log.transactionGuards([{ topic: "ends", partition: 0 }]);
+    const batches = batchOf(["v"], { id: 9, sequence: 0, transactional: true });
+    await server.log.append({ topic: "ends", partition: 0, batches, transactionGuard: transactionGuard as number });
+    const { id: topicId } = await server.log.topic("ends");
+    const request = { partitions: [{ topicId, partition: 0 }], producerId: 9, producerEpoch: 0, commit: true };
+    await server.log.endTransaction(request, async () => true);
+
+    const client = new Brokerless({ url: server.url });
+    const consumer = client.consumer({ group: "past", topics: "ends", autoOffsetReset: "earliest", waitMs: 100 });
+    const looking = setInterval(() => consumer.positions()[0]?.offset === 2 && consumer.close(), 20);
+    let records = 0;
+    for await (const batch of consumer) records += batch.records().length;
+    clearInterval(looking);
+    expect(records).toBe(1);
+    expect(await server.groups.fetchOffsets({ group: "past" })).toMatchObject([{ topic: "ends", partition: 0, offset: 2 }]);
+  });
+});
