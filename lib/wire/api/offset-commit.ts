@@ -1,5 +1,5 @@
 /** OffsetCommit: durable when it is answered. */
-import type { BrokerlessError } from "../../base/errors.ts";
+import { KAFKA_ERRORS } from "../../kafka/index.ts";
 import { offsetCommit } from "../../kafka/protocol/api/offset-commit.ts";
 import type { Decoded } from "../../kafka/protocol/schema.ts";
 import { type Call, type Handler, handlerOf } from "../call.ts";
@@ -9,6 +9,8 @@ type Request = Decoded<typeof offsetCommit.request>;
 
 /** From this version on topics are named by their ids (KIP-848). */
 const BY_ID_FROM = 10;
+/** From this version on clients know that their member epoch is stale; older ones are told that the version will not do (Kafka, KIP-848). */
+const STALE_EPOCH_FROM = 9;
 
 export const offsetCommitHandler: Handler = handlerOf(offsetCommit, async (request, call) => {
   const byId = call.version >= BY_ID_FROM;
@@ -50,17 +52,20 @@ function offsetOf(topic: string, one: Request["topics"][number]["partitions"][nu
 /** An error code for each offset. */
 async function commit(request: Request, offsets: ReturnType<typeof offsetOf>[], call: Call): Promise<number[]> {
   const { groupId: group, memberId, generationIdOrMemberEpoch: epoch, groupInstanceId } = request;
-  const codeOf = (error: BrokerlessError | undefined): number =>
-    error === undefined ? 0 : groupCodeOf(call, error, "OffsetCommit");
+  const codeOf = (error: unknown): number => {
+    const code = groupCodeOf(call, error, "OffsetCommit");
+    const isNew = code === KAFKA_ERRORS.STALE_MEMBER_EPOCH.code && call.version < STALE_EPOCH_FROM;
+    return isNew ? KAFKA_ERRORS.UNSUPPORTED_VERSION.code : code;
+  };
   try {
     const answers = await groupsFor(call, "read", group).commit({
       group,
       member: memberOf(memberId, epoch, groupInstanceId),
       offsets,
     });
-    return answers.map(({ error }) => codeOf(error));
+    return answers.map(({ error }) => (error === undefined ? 0 : codeOf(error)));
   } catch (error) {
-    const code = groupCodeOf(call, error, "OffsetCommit");
+    const code = codeOf(error);
     return offsets.map(() => code);
   }
 }

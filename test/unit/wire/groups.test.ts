@@ -155,6 +155,28 @@ test.each([0, 1])("the server-driven protocol assigns in version %i, and describ
   ]);
 });
 
+test.each([
+  [8, "UNSUPPORTED_VERSION"],
+  [9, "STALE_MEMBER_EPOCH"],
+  [10, "STALE_MEMBER_EPOCH"],
+] as const)("a commit of version %i with another member epoch is told %s", async (version, name) => {
+  const { ask, id } = await bench();
+  const joining = { groupId: "g", memberId: "m", memberEpoch: 0, rebalanceTimeoutMs: 10_000, subscribedTopicNames: ["t"] };
+  await ask(consumerGroupHeartbeat, 1, { ...joining, topicPartitions: [] });
+  const partitions = [{ partitionIndex: 0, committedOffset: 5, committedMetadata: null }];
+  const commit = async (generationIdOrMemberEpoch: number) =>
+    (
+      await ask(offsetCommit, version, {
+        groupId: "g",
+        memberId: "m",
+        generationIdOrMemberEpoch,
+        topics: [{ name: "t", topicId: id, partitions }],
+      })
+    ).topics[0]?.partitions[0]?.errorCode;
+  expect(await commit(7)).toBe(KAFKA_ERRORS[name].code);
+  expect(await commit(1)).toBe(0);
+});
+
 test("a token is held to its rights on groups, and on the topics whose offsets it asks for", async () => {
   const { ask, connection } = await bench();
   connection.principal = {
