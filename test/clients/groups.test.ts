@@ -172,11 +172,10 @@ describe.each([
       return member;
     };
     const seen = (some: readonly Member[]): string[] => [...new Set(some.flatMap((one) => one.values))].sort();
-    const errors = (): string => members.map((one) => one.errors).join("\n");
     try {
       await produce(topic, 0, 30);
       const first = join();
-      await soft.poll(() => seen([first]), { ...PATIENCE, message: errors() }).toEqual(values(0, 30));
+      await soft.poll(() => seen([first]), PATIENCE).toEqual(values(0, 30));
       const second = join();
       await soft.poll(() => owned(group), PATIENCE).toSatisfy(isShared);
       await produce(topic, 30, 30);
@@ -192,6 +191,11 @@ describe.each([
       const later = join();
       await soft.poll(() => seen([later]), PATIENCE).toEqual(values(90, 6));
       await later.end("SIGTERM");
+    } catch (error) {
+      const said = members.map(
+        (one, i) => `member ${i + 1} (${one.isRunning ? "runs" : "ended"}, ${one.values.length} values): ${one.errors}`,
+      );
+      throw new Error(`${(error as Error).message}\n${said.join("\n")}`, { cause: error });
     } finally {
       await Promise.all(members.map((member) => member.end("SIGKILL")));
     }
