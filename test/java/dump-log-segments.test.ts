@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { installKafka } from "../../.ci/clients/install.ts";
 import { COMPRESSION_NAMES } from "../../lib/kafka/index.ts";
 import { CompactedTopic } from "../unit/log/compact-support.ts";
+import { batchOf } from "../unit/log/support.ts";
 import { dumpLogSegments } from "./kafka-tools.ts";
 
 let folder: string;
@@ -75,4 +76,49 @@ describe("Kafka's own DumpLogSegments reads", () => {
       await Promise.all(files.map((file) => rm(file)));
     },
   );
+
+  test("transactions: which batches are of one, and how each ended", async ({ skip }) => {
+    if (why !== undefined) return skip(why);
+    const topic = await CompactedTopic.make({ "cleanup.policy": "delete" });
+    const { log } = topic.bench;
+    const { id: topicId } = await log.topic("t");
+    const place = { topic: "t", topicId, partition: 0 };
+    const send = async (id: number, sequence: number, ...values: string[]): Promise<void> => {
+      const [transactionGuard] = (await log.transactionGuards([place])) as [number];
+      const batches = batchOf(values, { id, epoch: 3, sequence, transactional: true });
+      await log.append({ topic: "t", partition: 0, batches, transactionGuard });
+    };
+    const end = (id: number, commit: boolean): Promise<void> =>
+      log.endTransaction({ partitions: [place], producerId: id, producerEpoch: 3, commit }, async () => true);
+    await send(7, 0, "a", "b");
+    await send(8, 0, "never");
+    await topic.append([["k", "plain"]]);
+    await end(7, true);
+    await send(7, 2, "c");
+    await end(8, false);
+    await end(7, true);
+    await topic.append([["k", "last"]]);
+    await topic.roll();
+    await topic.merge();
+    const dump = await dumpLogSegments(classPath, await filesOf(topic));
+    const batches = [...dump.matchAll(/^baseOffset: (\d+) .*producerId: (-?\d+) .*isTransactional: (\w+) isControl: (\w+) .*/gm)];
+    const marker = (offset: number): unknown => new RegExp(`offset: ${offset} .*endTxnMarker: (\\w+)`).exec(dump)?.[1];
+    const shown = batches.map(([, offset, producer, isTransactional, isControl]) => [
+      Number(offset),
+      Number(producer),
+      isTransactional === "true",
+      isControl === "true" ? marker(Number(offset)) : undefined,
+    ]);
+    expect(shown).toEqual([
+      [0, 7, true, undefined],
+      [2, 8, true, undefined],
+      [3, -1, false, undefined],
+      [4, 7, true, "COMMIT"],
+      [5, 7, true, undefined],
+      [6, 8, true, "ABORT"],
+      [7, 7, true, "COMMIT"],
+      [8, -1, false, undefined],
+    ]);
+    expect(read(dump)).toMatchObject({ valid: 8, invalid: 0 });
+  });
 });
