@@ -35,7 +35,7 @@ const schema = z.strictObject({
   autoCreateTopics: z.boolean().default(true).describe("topics that Kafka clients ask for are made (auto.create.topics.enable)"),
   defaultPartitions: z.int().min(1).max(10_000).default(1).describe("partitions of topics that are made so (num.partitions)"),
   groupInitialRebalanceDelayMs: milliseconds
-    .default(0)
+    .default(300)
     .describe("how long the first rebalance of a group waits for more members (group.initial.rebalance.delay.ms)"),
   offsetsRetentionMinutes: z
     .int()

@@ -48,8 +48,6 @@ def kafka_python():
         bootstrap_servers=broker, group_id=group, auto_offset_reset="earliest", enable_auto_commit=False,
         session_timeout_ms=6000, heartbeat_interval_ms=1000, max_poll_interval_ms=20_000,
     )
-    # A leader that is in its group before it knows the topic gives nobody anything, and does not look again.
-    consumer.partitions_for_topic(topic)
     consumer.subscribe([topic])
     while not stopping:
         for records in consumer.poll(200, max_records=1).values():

@@ -107,8 +107,6 @@ class KafkaPython:
             bootstrap_servers=broker, group_id=group, auto_offset_reset="earliest", enable_auto_commit=False,
             isolation_level=isolation, fetch_max_wait_ms=100,
         )
-        # See member.py: it must know the topic before it joins.
-        consumer.partitions_for_topic(topic)
         consumer.subscribe([topic])
         return consumer
 
