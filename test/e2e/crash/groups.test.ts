@@ -2,30 +2,15 @@
  * The server killed in the middle of rebalances, while members of both group protocols and of the HTTP one come and go: no
  * record is missed, and no commit that was answered is lost. CRASH_ROUNDS as in `kill.test.ts`.
  */
-import { once } from "node:events";
-import { mkdtemp, rm } from "node:fs/promises";
-import { createServer } from "node:net";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect, test } from "vitest";
-import { type Child, startChild } from "./child.ts";
 import { keepAlive, MEMBERS } from "./group-members.ts";
+import { startServed } from "./served.ts";
 
-const BROKERLESS = join(import.meta.dirname, "../../../bin/brokerless.ts");
 const ROUNDS = Number(process.env["CRASH_ROUNDS"] ?? 0) || 4;
 const PARTITIONS = 4;
 const EACH_ROUND = 40;
 const TOPIC = "rounds";
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as { port: number };
-  server.close();
-  await once(server, "close");
-  return port;
-}
 
 /** What a group was given, and what it was told is committed. */
 class Ledger {
@@ -44,32 +29,8 @@ class Ledger {
 test("groups come through a server that is killed in the middle of rebalances", {
   timeout: 60_000 + ROUNDS * 30_000,
 }, async () => {
-  const folder = await mkdtemp(join(tmpdir(), "brokerless-groups-"));
-  const [http, kafka] = [`127.0.0.1:${await freePort()}`, `127.0.0.1:${await freePort()}`];
-  const url = `http://${http}`;
-  const start = async (): Promise<Child> => {
-    const args = ["serve", "--http", http, "--kafka", kafka, "--data", folder, "--default-partitions", `${PARTITIONS}`, "--json"];
-    const server = startChild(
-      BROKERLESS,
-      args,
-      () => undefined,
-      () => true,
-    );
-    await server.ready;
-    return server;
-  };
-  const ask = async (path: string, body?: object): Promise<Record<string, unknown>> => {
-    const init = body && { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body) };
-    const reply = await fetch(`${url}${path}`, init);
-    if (reply.status >= 300) throw new Error(`${path}: ${reply.status} ${await reply.text()}`);
-    return (await reply.json()) as Record<string, unknown>;
-  };
-  const committedOf = async (group: string): Promise<Map<number, number>> => {
-    const { offsets } = (await ask(`/v1/groups/${group}/offsets`).catch(() => ({ offsets: [] }))) as {
-      offsets: { partition: number; offset: number }[];
-    };
-    return new Map(offsets.map(({ partition, offset }) => [partition, offset]));
-  };
+  const served = await startServed("groups", ["--default-partitions", `${PARTITIONS}`]);
+  const { url, kafka, ask, committedOf } = served;
 
   const ledgers = new Map(Object.keys(MEMBERS).map((name) => [name, new Ledger()]));
   const living: { stop: AbortController; done: Promise<void> }[] = [];
@@ -84,14 +45,10 @@ test("groups come through a server that is killed in the middle of rebalances", 
     living.push({ stop, done: keepAlive(life, { url, kafka, topic: TOPIC, group: name }, told, stop.signal) });
   };
   const all: string[] = [];
-  let server = await start();
   try {
-    const clusters = (await ask("/v3/clusters")) as { data: { cluster_id: string }[] };
-    await ask(`/v3/clusters/${clusters.data[0]?.cluster_id}/topics`, { topic_name: TOPIC, partitions_count: PARTITIONS });
+    await served.createTopic(TOPIC, PARTITIONS);
     for (const name of Object.keys(MEMBERS)) {
-      await ask(`/v1/groups/${name}/configs:alter`, { data: [{ name: "consumer.session.timeout.ms", value: "6000" }] }).catch(
-        () => {},
-      );
+      await ask(`/v1/groups/${name}/configs:alter`, { data: [{ name: "consumer.session.timeout.ms", value: "6000" }] });
       join_(name);
     }
     for (let round = 0; round < ROUNDS; round++) {
@@ -103,11 +60,10 @@ test("groups come through a server that is killed in the middle of rebalances", 
       // One more of each: a rebalance of each group, in the middle of which the server dies.
       for (const name of Object.keys(MEMBERS)) join_(name);
       await sleep(20 + Math.random() * 400);
-      server.kill();
-      expect((await server.ended).signal).toBe("SIGKILL");
+      expect(await served.kill()).toBe("SIGKILL");
       // Some of the members are gone when it comes back.
       for (const { stop } of living.splice(0, round % 2 === 0 ? 3 : 0)) stop.abort();
-      server = await start();
+      await served.restart();
       for (const [name, ledger] of ledgers) {
         const kept = await committedOf(name);
         for (const [partition, offset] of ledger.committed) {
@@ -126,8 +82,6 @@ test("groups come through a server that is killed in the middle of rebalances", 
   } finally {
     for (const { stop } of living) stop.abort();
     await Promise.race([Promise.all(living.map(({ done }) => done)), sleep(10_000)]);
-    server.kill();
-    await server.ended;
-    await rm(folder, { recursive: true, force: true });
+    await served.close();
   }
 });
