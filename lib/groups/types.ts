@@ -70,6 +70,8 @@ export interface PartitionAnswer extends TopicPartition {
 }
 
 export interface CommittedOffset extends PartitionAnswer {
+  /** The topic that has the name now, which the offset is of. Undefined: there is none, or not with this partition or id. */
+  readonly topicId: string | undefined;
   /** -1: none. */
   readonly offset: number;
   readonly leaderEpoch: number;
@@ -84,7 +86,7 @@ export interface FetchOffsetsRequest {
   readonly topics?:
     | readonly {
         readonly topic: string;
-        /** Checked where given, with partitions: `unknown_topic` where the name is another topic's now. */
+        /** Checked where given: `unknown_topic` where the name is another topic's now; without partitions, nothing. */
         readonly topicId?: string | undefined;
         readonly partitions?: readonly number[];
       }[]

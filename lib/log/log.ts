@@ -127,8 +127,8 @@ class Log implements LogApi {
     return this.#topics.list();
   }
 
-  async topic(name: string): Promise<Topic> {
-    return this.#topics.get(name);
+  async topic(name: string, options?: { readonly anew?: boolean }): Promise<Topic> {
+    return options?.anew === true ? this.#topics.refresh(name) : this.#topics.get(name);
   }
 
   topicConfigs(topic: Topic): ConfigEntry[] {
@@ -147,8 +147,8 @@ class Log implements LogApi {
     return this.#topics.grow(name, total, options?.validateOnly ?? false);
   }
 
-  deleteTopic(name: string): Promise<void> {
-    return this.#topics.delete(name);
+  deleteTopic(name: string, options?: { readonly topicId?: string }): Promise<void> {
+    return this.#topics.delete(name, options?.topicId);
   }
 
   async partitions(name: string, which?: readonly number[]): Promise<PartitionInfo[]> {

@@ -5,12 +5,16 @@
  * Steps and what a crash between them leaves:
  * - create: heads of all partitions, then the topic. Between: heads that no topic names; the sweeper takes them.
  * - grow: heads of the new partitions, then the topic's count. Between: heads that the next growth finds and keeps.
- * - delete: in one transaction the topic goes and a tombstone comes, then the heads go. Between: heads that can still
- *   be appended to by a writer that has the old topic in its cache, but that nobody can read; the tombstone says
- *   that they are to go, to the sweeper and to whoever makes a topic of this name.
+ * - delete: in one transaction the topic and the head of its first partition go and a tombstone comes, then the other heads
+ *   go. Between: heads that can still be appended to by a writer that has the old topic in its cache, but that nobody can
+ *   read; the tombstone says that they are to go, to the sweeper and to whoever makes a topic of this name.
+ *
+ * T1  The head of a topic's first partition (`proofKey`) is there before anybody can see the topic, and goes in the transaction in
+ *     which the topic goes; it never comes back, since an id is given once and growth puts only heads of further partitions.
+ *     So whoever finds it knows that what is remembered of the topic's name and id still holds.
  */
 import { BrokerlessError } from "../base/errors.ts";
-import type { Clock, Ids, KeyedItem, Storage, Write } from "../ports/index.ts";
+import { type Clock, type Ids, type Key, type KeyedItem, type Storage, StorageError, type Write } from "../ports/index.ts";
 import { changedConfigs, checkConfigs } from "./config.ts";
 import { emptyHead, headKey } from "./items/head.ts";
 import {
@@ -29,6 +33,13 @@ import type { Topic, TopicSpec } from "./types.ts";
 const MAX_PARTITIONS = 10_000;
 const CACHE_MS = 30_000;
 const HEADS_AT_ONCE = 100;
+/** Appends to the first partition may be in the way of a deletion's transaction. */
+const DELETE_ATTEMPTS = 20;
+
+/** The key of an item that is there while the topic is (T1). */
+export function proofKey(topicId: string): Key {
+  return headKey(topicId, 0);
+}
 
 /** Throws `invalid_topic` unless the name is legal by Kafka's rule. */
 function checkTopicName(name: string): void {
@@ -160,25 +171,39 @@ export class Topics {
     }
   }
 
-  async delete(name: string): Promise<void> {
+  /** `id`: only where the topic of the name has it. */
+  async delete(name: string, id?: string): Promise<void> {
     const topic = await this.refresh(name);
+    if (id !== undefined && topic.id !== id) throw unknownTopic(name);
     await storageStep(`delete topic "${name}"`, async () => {
-      try {
-        await this.#storage.table.atomically([
-          { op: "delete", key: topicKey(name), when: [{ path: "i", is: "=", value: topic.id }] },
-          {
-            op: "put",
-            key: tombstoneKey(topic.id),
-            item: encodeTombstone({ ...topic, atMs: this.#clock.nowMs(), passes: 0, nextPartition: 0 }),
-          },
-        ]);
-      } catch (error) {
-        if (isRefusal(error)) throw unknownTopic(name);
-        throw error;
-      }
+      await this.#bury(topic);
       this.#cache.delete(name);
       await this.#deleteHeads(topic);
     });
+  }
+
+  /** The transaction of a deletion (T1). */
+  async #bury(topic: Topic): Promise<void> {
+    const ops: Write[] = [
+      { op: "delete", key: topicKey(topic.name), when: [{ path: "i", is: "=", value: topic.id }] },
+      { op: "delete", key: proofKey(topic.id) },
+      {
+        op: "put",
+        key: tombstoneKey(topic.id),
+        item: encodeTombstone({ ...topic, atMs: this.#clock.nowMs(), passes: 0, nextPartition: 0 }),
+      },
+    ];
+    for (let attempt = 0; ; attempt++) {
+      try {
+        await this.#storage.table.atomically(ops);
+        return;
+      } catch (error) {
+        if (isRefusal(error)) throw unknownTopic(topic.name);
+        const again = error instanceof StorageError && error.kind === "contended" && attempt < DELETE_ATTEMPTS;
+        if (!again) throw error;
+      }
+      await this.#clock.sleep(Math.ceil(2 ** Math.min(attempt, 8) * this.#ids.random()));
+    }
   }
 
   /** What is known of this name is old. */

@@ -258,8 +258,8 @@ export interface LogApi {
   createTopic(spec: TopicSpec, options?: { readonly validateOnly?: boolean }): Promise<Topic>;
   /** By name. */
   listTopics(): Promise<Topic[]>;
-  /** Throws `unknown_topic`. May be up to 30 s old, save that what this process did is seen at once. */
-  topic(name: string): Promise<Topic>;
+  /** Throws `unknown_topic`. May be up to 30 s old, save that what this process did is seen at once. `anew`: as it is now. */
+  topic(name: string, options?: { readonly anew?: boolean }): Promise<Topic>;
   /** Every config there is, with what holds for this topic. */
   topicConfigs(topic: Topic): ConfigEntry[];
   /** Sets (text) or resets to the default (null) the named configs and leaves the others. */
@@ -270,7 +270,8 @@ export interface LogApi {
   ): Promise<Topic>;
   /** Grows to this total; throws `invalid_partitions` when it is not above the present one. */
   growPartitions(name: string, total: number, options?: { readonly validateOnly?: boolean }): Promise<Topic>;
-  deleteTopic(name: string): Promise<void>;
+  /** `topicId`: only where the topic of the name has this id. Throws `unknown_topic`. */
+  deleteTopic(name: string, options?: { readonly topicId?: string }): Promise<void>;
   /** Offsets of these partitions (default: all), by partition. */
   partitions(name: string, which?: readonly number[]): Promise<PartitionInfo[]>;
 

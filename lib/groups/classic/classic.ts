@@ -6,7 +6,7 @@ import type { ClassicState, GroupState } from "../items/state.ts";
 import { emptyGroup } from "../new-group.ts";
 import { unknownMember } from "../offsets/plan-commit.ts";
 import type { Stamp } from "../offsets/stamp.ts";
-import { topicOr } from "../offsets/topics.ts";
+import { idsByName } from "../offsets/topics.ts";
 import type { GroupParts } from "../parts.ts";
 import type { GroupStore } from "../store.ts";
 import type { ClassicApi, JoinAnswer, JoinRequest, Leaving, MemberRef, SyncAnswer, SyncRequest } from "../types.ts";
@@ -18,6 +18,8 @@ import { heartbeat, leave, rebalancing, sync } from "./sync.ts";
 const LONGEST_WAIT_MS = 25_000;
 /** Who waits looks again after so long, for those that are silent and for deadlines. */
 const LOOK_AGAIN_MS = 1_000;
+
+const NO_IDS: ReadonlyMap<string, string> = new Map();
 
 export interface ClassicSettings {
   /** `group.initial.rebalance.delay.ms` */
@@ -114,19 +116,13 @@ export class ClassicGroups implements ClassicApi {
     }
   }
 
-  /** Of the topics that a leader gives away. */
-  async #topicIds({ assignments }: SyncRequest): Promise<ReadonlyMap<string, string>> {
+  /** Of the topics that a leader gives away, as they are now: a stamp in one that is gone guards nothing. */
+  async #topicIds({ group, assignments }: SyncRequest): Promise<ReadonlyMap<string, string>> {
     const names = new Set(
       assignments.flatMap(({ assignment }) => (assignedPartitions(assignment) ?? []).map(({ topic }) => topic)),
     );
-    const ids = new Map<string, string>();
-    await Promise.all(
-      [...names].map(async (name) => {
-        const topic = await topicOr(this.#parts.log, name);
-        if (!(topic instanceof BrokerlessError)) ids.set(name, topic.id);
-      }),
-    );
-    return ids;
+    if (names.size === 0) return NO_IDS;
+    return storageStep(`group "${group}"`, () => idsByName(this.#parts, [...names]));
   }
 
   async heartbeat(group: string, member: MemberRef): Promise<void> {

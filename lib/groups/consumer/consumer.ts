@@ -29,17 +29,24 @@ export class ConsumerGroups implements ServerDrivenApi {
     const newId = this.#parts.ids.uuid();
     const found = await this.#store.beat(group, request.memberId);
     const members = found?.type === "consumer" ? Object.values(found.members) : [];
-    const known = await this.#directory.topics([...members, { topics: request.topics ?? [], regex: request.regex || undefined }]);
+    const readers = [...members, { topics: request.topics ?? [], regex: request.regex || undefined }];
+    let known = await this.#directory.topics(readers);
     const decide = (state: GroupState | undefined, firstEpoch: number, nowMs: number): Beat =>
       beat(consumerOr(state, request, firstEpoch, nowMs), request, newId, (of) => viewOf(of, known), this.#maxSize, nowMs);
 
     // Most heartbeats change nothing: then there is nothing to be stored.
     let done = found?.type !== "consumer" ? undefined : decide(found, 0, this.#parts.clock.nowMs());
     if (done === undefined || done.state !== found) {
-      done = await this.#store.change(group, ({ state, firstEpoch, nowMs }) => {
-        const one = decide(state, firstEpoch, nowMs);
-        return { state: one.state, stamps: one.stamps, result: one };
-      });
+      done = undefined;
+      for (let anew = false; done === undefined; anew = true) {
+        if (anew) known = await this.#directory.topics(readers, { anew });
+        done = await this.#store.change(group, ({ state, firstEpoch, nowMs }) => {
+          const one = decide(state, firstEpoch, nowMs);
+          // A target is made only for the topics as they are: what is remembered may be older than the one that is there (N1).
+          const moved = one.state.topicsHash !== (state?.type === "consumer" ? state.topicsHash : "");
+          return moved && !anew ? { result: undefined } : { state: one.state, stamps: one.stamps, result: one };
+        });
+      }
       await storageStep(`group "${group}"`, () =>
         request.epoch === -1 ? this.#store.forget(group, [request.memberId]) : this.#store.heard(group, (done as Beat).memberId),
       );

@@ -22,14 +22,18 @@ export class TopicDirectory {
     this.#clock = clock;
   }
 
-  /** The topics that these members may read. */
-  async topics(members: readonly Pick<ConsumerMember, "topics" | "regex">[]): Promise<Map<string, Topic>> {
+  /** The topics that these members may read. `anew`: as they are now. */
+  async topics(
+    members: readonly Pick<ConsumerMember, "topics" | "regex">[],
+    options: { readonly anew?: boolean } = {},
+  ): Promise<Map<string, Topic>> {
     const found = new Map<string, Topic>();
+    if (options.anew === true) this.#list = undefined;
     if (members.some(({ regex }) => regex !== undefined)) for (const topic of await this.#all()) found.set(topic.name, topic);
     const names = new Set(members.flatMap(({ topics }) => topics).filter((name) => !found.has(name)));
     await Promise.all(
       [...names].map(async (name) => {
-        const topic = await topicOr(this.#log, name);
+        const topic = await topicOr(this.#log, name, options);
         if (!(topic instanceof BrokerlessError)) found.set(name, topic);
       }),
     );

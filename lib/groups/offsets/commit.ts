@@ -1,6 +1,6 @@
 /**
- * Commits: state and blocks are read together, the pure rules say what may be written, and one update for each block
- * writes it on the conditions of `items/offsets.ts`. Two trips.
+ * Commits: state, blocks and the proofs that the topics are there (N1 of `topics.ts`) are read together, the pure rules say what
+ * may be written, and one update for each block writes it on the conditions of `items/offsets.ts`. Two trips.
  *
  * C1  A commit that was answered is durable, and a later one that was answered is never undone by it.
  * C2  An update whose answer was lost is looked for: a guard at or above its own says that it was applied before the commit
@@ -22,41 +22,36 @@ import { emptyGroup, firstEpoch, makeGroup } from "../new-group.ts";
 import type { AppliedCommit } from "../offsets-topic/mirror.ts";
 import type { GroupParts } from "../parts.ts";
 import type { CommitRequest, OffsetToCommit, PartitionAnswer } from "../types.ts";
-import {
-  admitCommit,
-  admitTransactional,
-  type CommitTicket,
-  nextGuard,
-  refusedBy,
-  wrongOffset,
-  wrongTopic,
-} from "./plan-commit.ts";
-import { partitionsByName } from "./topics.ts";
+import { admitCommit, admitTransactional, type CommitTicket, nextGuard, refusedBy, wrongOffset } from "./plan-commit.ts";
+import { type Place, readPlaced } from "./topics.ts";
 
 const GIVE_UP_MS = 20_000;
 
 interface Wanted extends OffsetToCommit {
   readonly index: number;
-  /** Of the topic that has the name now. */
+  /** Of an update whose answer was lost: the topic that it was for, and the guard that it wrote. */
+  readonly lost?: { readonly topicId: string; readonly guard: number };
+}
+
+/** Of the topic that has the name now. */
+interface Placed extends Wanted {
   readonly topicId: string;
 }
 
 interface Block {
   readonly key: Key;
-  readonly wanted: readonly Wanted[];
-  /** Of an update of it whose answer was lost: the guards that it wrote, by partition. */
-  readonly lost?: ReadonlyMap<number, number>;
+  readonly wanted: readonly Placed[];
 }
 
 export async function commitOffsets(parts: GroupParts, request: CommitRequest): Promise<PartitionAnswer[]> {
   checkGroupName(request.group);
   const { clock, ids } = parts;
   const commit = new Commit(parts, request);
-  let blocks = await commit.blocks();
+  let left = commit.all();
   const untilMs = clock.monotonicMs() + GIVE_UP_MS;
   for (let pauseMs = 5; ; pauseMs = Math.min(pauseMs * 2, 500)) {
-    blocks = await commit.once(blocks, clock.monotonicMs() >= untilMs);
-    if (blocks.length === 0) break;
+    left = await commit.once(left, clock.monotonicMs() >= untilMs);
+    if (left.length === 0) break;
     await clock.sleep(Math.ceil(pauseMs * ids.random()));
   }
   return answersOf(request, commit);
@@ -70,8 +65,7 @@ export function commitCompanion(parts: GroupParts, request: CommitRequest): Comp
     applied: () => parts.mirror?.committed(request.group, prepared),
     async prepare() {
       const commit = new Commit(parts, request);
-      const blocks = await commit.blocks();
-      const read = (await commit.plan(blocks)) ?? (await commit.plan(blocks));
+      const read = (await commit.plan(commit.all())) ?? (await commit.plan(commit.all()));
       if (read === undefined) throw new BrokerlessError("group_busy", `group "${request.group}" was deleted meanwhile`);
       const refused = commit.errors.find((error) => error !== undefined);
       if (refused !== undefined) throw refused;
@@ -97,10 +91,9 @@ export async function admitOffsets(
 ): Promise<{ readonly admitted: readonly Admitted[]; readonly answers: PartitionAnswer[] }> {
   checkGroupName(request.group);
   const commit = new Commit(parts, request);
-  const blocks = await commit.blocks();
-  const read = (await commit.plan(blocks, admitTransactional)) ?? (await commit.plan(blocks, admitTransactional));
+  const read = (await commit.plan(commit.all(), admitTransactional)) ?? (await commit.plan(commit.all(), admitTransactional));
   if (read === undefined) throw new BrokerlessError("group_busy", `group "${request.group}" was deleted meanwhile`);
-  const admitted = blocks.flatMap(({ wanted }) => wanted.filter(({ index }) => commit.errors[index] === undefined));
+  const admitted = read.planned.flatMap(({ block }) => block.wanted.filter(({ index }) => commit.errors[index] === undefined));
   return { admitted, answers: answersOf(request, commit) };
 }
 
@@ -126,32 +119,43 @@ class Commit {
     this.#request = request;
   }
 
+  all(): Wanted[] {
+    return this.#request.offsets.map((one, index) => ({ ...one, index }));
+  }
+
   /** The offsets by the items that hold them; what is wrong with one by itself is its error. */
-  async blocks(): Promise<Block[]> {
-    const { group, offsets } = this.#request;
-    const blocks = new Map<string, { key: Key; wanted: Wanted[] }>();
-    const found = await partitionsByName(this.#parts.log, offsets);
-    for (const [index, one] of offsets.entries()) {
-      const topicId = found[index] as string | BrokerlessError;
-      const error = topicId instanceof BrokerlessError ? topicId : (wrongOffset(one) ?? wrongTopic(one, topicId));
-      if (topicId instanceof BrokerlessError || error !== undefined) {
-        this.errors[index] = error;
-        continue;
-      }
-      const key = blockKey(group, topicId, blockOf(one.partition));
+  #blocks(wanted: readonly Wanted[], places: readonly Place[]): Block[] {
+    const blocks = new Map<string, { key: Key; wanted: Placed[] }>();
+    for (const [i, one] of wanted.entries()) {
+      const place = places[i] as Place;
+      const error = place instanceof BrokerlessError ? place : wrongOffset(one);
+      this.errors[one.index] = error;
+      if (place instanceof BrokerlessError || error !== undefined) continue;
+      const key = blockKey(this.#request.group, place, blockOf(one.partition));
       const block = blocks.get(key.sk) ?? { key, wanted: [] };
       blocks.set(key.sk, block);
-      block.wanted.push({ ...one, index, topicId });
+      block.wanted.push({ ...one, topicId: place });
     }
     return [...blocks.values()];
   }
 
+  /** State and blocks of these offsets, of the topics that have their names now. */
+  #read(wanted: readonly Wanted[]) {
+    const { group } = this.#request;
+    const { log, storage } = this.#parts;
+    return readPlaced(log, wanted, async (places, proofs) => {
+      const blocks = this.#blocks(wanted, places);
+      const keys = [stateKey(group), ...blocks.map(({ key }) => key)];
+      const found = await storageStep(`read group "${group}"`, () => storage.table.getMany([...keys, ...proofs]));
+      const [stateItem, ...items] = found.slice(0, keys.length);
+      return { result: { blocks, stateItem, items }, proofs: found.slice(keys.length) };
+    });
+  }
+
   /** Reads and judges; undefined where the group was not there and has been made. */
-  async plan(blocks: readonly Block[], admit = admitCommit) {
+  async plan(wanted: readonly Wanted[], admit = admitCommit) {
     const { group, member } = this.#request;
-    const { table } = this.#parts.storage;
-    const keys = [stateKey(group), ...blocks.map(({ key }) => key)];
-    const [stateItem, ...items] = await storageStep(`read group "${group}"`, () => table.getMany(keys));
+    const { blocks, stateItem, items } = await this.#read(wanted);
     const state = decodeState(stateItem)?.state;
     const ticket = admit(group, state, member);
     if (state === undefined) {
@@ -163,11 +167,11 @@ class Commit {
     return { state, planned: blocks.map((block, i) => ({ block, item: items[i], ...this.#plan(block, items[i], ticket) })) };
   }
 
-  /** Reads, judges and writes once; the blocks that are to be tried again. At the last try none is. */
-  async once(blocks: readonly Block[], last: boolean): Promise<Block[]> {
+  /** Reads, judges and writes once; the offsets that are to be tried again. At the last try none is. */
+  async once(tried: readonly Wanted[], last: boolean): Promise<Wanted[]> {
     const { group } = this.#request;
-    const read = await this.plan(blocks);
-    if (read === undefined) return [...blocks];
+    const read = await this.plan(tried);
+    if (read === undefined) return [...tried];
     const { state, planned } = read;
     const writing = planned.filter(({ update }) => update !== undefined);
     const settled = await this.#write(state, writing as { item: Item | undefined; update: Update }[]);
@@ -180,8 +184,12 @@ class Commit {
       if (one.ok) return [];
       const wanted = block.wanted.filter(({ partition }) => guards.has(partition));
       const again = one.error.kind === "condition_failed" || one.error.kind === "contended" || one.error.kind === "unknown";
-      if (again && !last)
-        return [one.error.kind === "unknown" ? { key: block.key, wanted, lost: guards } : { key: block.key, wanted }];
+      if (again && !last) {
+        return wanted.map(({ topicId, index, partition, lost: before }) => {
+          const lost = one.error.kind === "unknown" ? { topicId, guard: guards.get(partition) as number } : before;
+          return { ...(this.#request.offsets[index] as OffsetToCommit), index, ...(lost && { lost }) };
+        });
+      }
       const error = fromStorage(one.error, `commit offsets of group "${group}"`) as BrokerlessError;
       for (const { index } of wanted) this.errors[index] = error;
       return [];
@@ -189,15 +197,15 @@ class Commit {
   }
 
   /** One update for what may be written of a block. */
-  #plan({ key, wanted, lost }: Block, item: Item | undefined, ticket: CommitTicket) {
+  #plan({ key, wanted }: Block, item: Item | undefined, ticket: CommitTicket) {
     const nowMs = this.#parts.clock.nowMs();
     const writes: EntryWrite[] = [];
     const guards = new Map<number, number>();
     const commits: AppliedCommit[] = [];
     for (const one of wanted) {
-      const { topic, partition, index, topicId } = one;
+      const { topic, partition, index, topicId, lost } = one;
       const guard = guardOf(item, partition);
-      const lostGuard = lost?.get(partition);
+      const lostGuard = lost?.topicId === topicId ? lost.guard : undefined;
       if (lostGuard !== undefined && guard !== undefined && guard >= lostGuard) {
         this.#parts.mirror?.stale(this.#request.group);
         continue;

@@ -9,7 +9,7 @@ import type { GroupParts } from "../parts.ts";
 import { clearShareTopic } from "../share/clear.ts";
 import { subscribes } from "../subscribed.ts";
 import type { PartitionAnswer, TopicPartition } from "../types.ts";
-import { partitionsByName } from "./topics.ts";
+import { readPlaced } from "./topics.ts";
 
 /** Kafka's OffsetDelete: a partition that has no offset is deleted too. */
 export async function deleteOffsets(
@@ -20,9 +20,11 @@ export async function deleteOffsets(
   checkGroupName(group);
   const { table } = parts.storage;
   return storageStep(`delete offsets of group "${group}"`, async () => {
-    const state = decodeState(await table.get(stateKey(group)))?.state;
+    const { state, ids } = await readPlaced(parts.log, partitions, async (places, keys) => {
+      const [item, ...proofs] = await table.getMany([stateKey(group), ...keys]);
+      return { result: { state: decodeState(item)?.state, ids: places }, proofs };
+    });
     if (state === undefined) throw unknownGroup(group);
-    const ids = await partitionsByName(parts.log, partitions);
     return Promise.all(
       partitions.map(async ({ topic, partition }, i) => {
         const id = ids[i] as string | BrokerlessError;

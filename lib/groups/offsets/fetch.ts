@@ -8,8 +8,8 @@ import { PENDING_RANGE, pendingPartitions } from "../items/pending.ts";
 import { decodeState, stateKey } from "../items/state.ts";
 import type { GroupParts } from "../parts.ts";
 import type { CommittedOffset, FetchOffsetsRequest, TopicPartition } from "../types.ts";
-import { staleEpoch, unknownMember, wrongTopic } from "./plan-commit.ts";
-import { partitionsByName, topicOr } from "./topics.ts";
+import { staleEpoch, unknownMember } from "./plan-commit.ts";
+import { type Named, readPlaced } from "./topics.ts";
 
 export async function fetchOffsets(parts: GroupParts, request: FetchOffsetsRequest): Promise<CommittedOffset[]> {
   checkGroupName(request.group);
@@ -24,10 +24,10 @@ export async function fetchOffsets(parts: GroupParts, request: FetchOffsetsReque
   const waiting = request.requireStable === true ? await pendingOf(parts, request.group) : NOTHING_PENDING;
   const found = await Promise.all([
     named.length === 0 ? [] : namedOffsets(parts, request.group, named),
-    ...whole.map(({ topic }) => offsetsOfTopic(parts, request.group, topic)),
+    ...whole.map(({ topic, topicId }) => offsetsOfTopic(parts, request.group, topic, topicId)),
   ]);
   const all = topics === undefined ? await allOffsets(parts, request.group) : found.flat();
-  return waiting.size === 0 ? all : markUnstable(parts, all, waiting);
+  return waiting.size === 0 ? all : all.map((one) => markUnstable(one, waiting));
 }
 
 const NOTHING_PENDING: ReadonlySet<string> = new Set();
@@ -38,13 +38,10 @@ async function pendingOf({ storage }: GroupParts, group: string): Promise<Readon
   return pendingPartitions(items);
 }
 
-async function markUnstable(parts: GroupParts, all: readonly CommittedOffset[], waiting: ReadonlySet<string>) {
-  const ids = new Map((await parts.log.listTopics()).map(({ name, id }) => [name, id]));
-  return all.map((one) => {
-    if (one.error !== undefined || !waiting.has(`${ids.get(one.topic)}#${one.partition}`)) return one;
-    const message = `a transaction that commits ${one.topic}-${one.partition} is open`;
-    return { ...one, error: new BrokerlessError("unstable_offset_commit", message) };
-  });
+function markUnstable(one: CommittedOffset, waiting: ReadonlySet<string>): CommittedOffset {
+  if (one.error !== undefined || !waiting.has(`${one.topicId}#${one.partition}`)) return one;
+  const message = `a transaction that commits ${one.topic}-${one.partition} is open`;
+  return { ...one, error: new BrokerlessError("unstable_offset_commit", message) };
 }
 
 async function checkMember({ storage }: GroupParts, { group, member }: FetchOffsetsRequest): Promise<void> {
@@ -56,32 +53,33 @@ async function checkMember({ storage }: GroupParts, { group, member }: FetchOffs
   if ("assigned" in found && found.epoch !== member.epoch) throw staleEpoch(group, found, member.epoch);
 }
 
-type Named = TopicPartition & { readonly topicId: string | undefined };
-
-async function namedOffsets(parts: GroupParts, group: string, named: readonly Named[]): Promise<CommittedOffset[]> {
-  const found = await partitionsByName(parts.log, named);
-  const ids = found.map((id, i) => (typeof id === "string" ? (wrongTopic(named[i] as Named, id) ?? id) : id));
-  const keys = new Map(
-    named.flatMap(({ partition }, i) => {
-      const id = ids[i];
-      if (typeof id !== "string") return [];
-      const key = blockKey(group, id, blockOf(partition));
-      return [[key.sk, key] as const];
-    }),
-  );
-  const items = await storageStep(`read offsets of group "${group}"`, () => parts.storage.table.getMany([...keys.values()]));
-  const bySk = new Map([...keys.keys()].map((sk, i) => [sk, items[i]]));
-  return named.map((one, i) => {
-    const id = ids[i];
-    if (id instanceof BrokerlessError) return { ...answer(one, undefined), error: id };
-    return answer(one, bySk.get(blockKey(group, id as string, blockOf(one.partition)).sk));
+function namedOffsets({ log, storage }: GroupParts, group: string, named: readonly Named[]): Promise<CommittedOffset[]> {
+  return readPlaced(log, named, async (places, proofs) => {
+    const keys = new Map(
+      named.flatMap(({ partition }, i) => {
+        const id = places[i];
+        if (typeof id !== "string") return [];
+        const key = blockKey(group, id, blockOf(partition));
+        return [[key.sk, key] as const];
+      }),
+    );
+    const wanted = [...keys.values(), ...proofs];
+    const items = await storageStep(`read offsets of group "${group}"`, () => storage.table.getMany(wanted));
+    const bySk = new Map([...keys.keys()].map((sk, i) => [sk, items[i]]));
+    const result = named.map((one, i): CommittedOffset => {
+      const id = places[i] as string | BrokerlessError;
+      if (id instanceof BrokerlessError) return { ...answer(one, undefined, undefined), error: id };
+      return answer(one, id, bySk.get(blockKey(group, id, blockOf(one.partition)).sk));
+    });
+    return { result, proofs: items.slice(keys.size) };
   });
 }
 
-function answer({ topic, partition }: TopicPartition, item: Item | undefined): CommittedOffset {
+function answer({ topic, partition }: TopicPartition, topicId: string | undefined, item: Item | undefined): CommittedOffset {
   const entry = entryOf(item, partition);
   return {
     topic,
+    topicId,
     partition,
     offset: entry?.offset ?? -1,
     leaderEpoch: entry?.leaderEpoch ?? -1,
@@ -90,9 +88,21 @@ function answer({ topic, partition }: TopicPartition, item: Item | undefined): C
   };
 }
 
-async function offsetsOfTopic(parts: GroupParts, group: string, name: string): Promise<CommittedOffset[]> {
-  const topic = await topicOr(parts.log, name);
-  return topic instanceof BrokerlessError ? [] : blocks(parts, group, new Map([[topic.id, name]]), topic.id);
+function offsetsOfTopic(
+  parts: GroupParts,
+  group: string,
+  topic: string,
+  topicId: string | undefined,
+): Promise<CommittedOffset[]> {
+  const first = { topic, topicId, partition: 0 };
+  return readPlaced(parts.log, [first], async ([id], proofs) => {
+    if (typeof id !== "string") return { result: [], proofs: [] };
+    const [result, found] = await Promise.all([
+      blocks(parts, group, new Map([[id, topic]]), id),
+      storageStep(`read topic "${topic}"`, () => parts.storage.table.getMany(proofs)),
+    ]);
+    return { result, proofs: found };
+  });
 }
 
 async function allOffsets(parts: GroupParts, group: string): Promise<CommittedOffset[]> {
@@ -109,6 +119,6 @@ async function blocks(parts: GroupParts, group: string, names: ReadonlyMap<strin
     const { topicId: id, block } = parseBlockKey(key.sk);
     const topic = names.get(id);
     if (topic === undefined) return [];
-    return partitionsIn(item, block, "offset").map((partition) => answer({ topic, partition }, item));
+    return partitionsIn(item, block, "offset").map((partition) => answer({ topic, partition }, id, item));
   });
 }

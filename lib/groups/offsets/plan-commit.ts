@@ -122,18 +122,6 @@ export function wrongOffset({ topic, partition, offset, metadata }: OffsetToComm
   return undefined;
 }
 
-/** What is wrong with one offset by the topic that it is of; undefined when nothing is. `idNow`: of the topic with that name. */
-export function wrongTopic(
-  { topic, topicId }: Pick<OffsetToCommit, "topic" | "topicId">,
-  idNow: string,
-): BrokerlessError | undefined {
-  if (topicId === undefined || topicId === idNow) return undefined;
-  return new BrokerlessError(
-    "unknown_topic",
-    `the topic "${topic}" with id ${topicId} was deleted; its name is another topic's now`,
-  );
-}
-
 /** Why a partition may not be committed by this ticket, by the stamp that it has; undefined when it may. */
 export function refusedBy(ticket: CommitTicket, group: string, topicId: string, partition: number, stamp: number | undefined) {
   const given = ticket.owned === undefined ? undefined : (ticket.owned(topicId, partition) ?? Number.POSITIVE_INFINITY);

@@ -3,7 +3,8 @@ import { deleteTopics } from "../../kafka/protocol/api/delete-topics.ts";
 import { type Encodable, NO_UUID } from "../../kafka/protocol/schema.ts";
 import { may, topicForbidden } from "../access.ts";
 import { type Call, type Handler, handlerOf } from "../call.ts";
-import { errorFields, kafkaError, NO_ERROR } from "../errors.ts";
+import { kafkaError, NO_ERROR } from "../errors.ts";
+import { partitionError } from "../topic-names.ts";
 
 type Answer = Encodable<typeof deleteTopics.response>["responses"][number];
 
@@ -22,9 +23,10 @@ async function deleteOne(call: Call, name: string | null, topicId: string): Prom
     const topic = name === null ? await surface.topicIds.topic(topicId) : await surface.log.topic(name);
     if (topic === undefined) return { name, topicId, ...kafkaError("UNKNOWN_TOPIC_ID", "no topic has this id") };
     if (!may(call, "admin", topic.name)) return { name, topicId, ...kafkaError("TOPIC_AUTHORIZATION_FAILED") };
-    await surface.log.deleteTopic(topic.name);
+    // By its id it must still be this one: the name may be another topic's by now.
+    await surface.log.deleteTopic(topic.name, name === null ? { topicId } : {});
     return { name: topic.name, topicId: topic.id, ...NO_ERROR };
   } catch (error) {
-    return { name, topicId, ...errorFields(surface.judge(error, "DeleteTopics")) };
+    return { name, topicId, ...partitionError(name === null, surface.judge(error, "DeleteTopics")) };
   }
 }

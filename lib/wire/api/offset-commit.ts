@@ -4,6 +4,7 @@ import { offsetCommit } from "../../kafka/protocol/api/offset-commit.ts";
 import type { Decoded } from "../../kafka/protocol/schema.ts";
 import { type Call, type Handler, handlerOf } from "../call.ts";
 import { groupCodeOf, groupsFor, memberOf, topicFor } from "../groups.ts";
+import type { TopicName } from "../topic-names.ts";
 
 type Request = Decoded<typeof offsetCommit.request>;
 
@@ -17,11 +18,9 @@ export const offsetCommitHandler: Handler = handlerOf(offsetCommit, async (reque
   const found = await Promise.all(request.topics.map(({ name, topicId }) => topicFor(call, byId, name, topicId, "read")));
   const offsets = request.topics.flatMap(({ partitions }, i) => {
     const one = found[i];
-    return one === undefined || "error" in one
-      ? []
-      : partitions.map((partition) => offsetOf(one.found.topic, partition, request));
+    return one === undefined || "error" in one ? [] : partitions.map((partition) => offsetOf(one.found, partition, request));
   });
-  const codes = await commit(request, offsets, call);
+  const codes = await commit(request, offsets, call, byId);
   let at = 0;
   return {
     topics: request.topics.map(({ name, topicId, partitions }, i) => {
@@ -38,9 +37,14 @@ export const offsetCommitHandler: Handler = handlerOf(offsetCommit, async (reque
   };
 });
 
-function offsetOf(topic: string, one: Request["topics"][number]["partitions"][number], { retentionTimeMs }: Request) {
+function offsetOf(
+  { topic, topicId }: TopicName,
+  one: Request["topics"][number]["partitions"][number],
+  { retentionTimeMs }: Request,
+) {
   return {
     topic,
+    topicId,
     partition: one.partitionIndex,
     offset: one.committedOffset,
     leaderEpoch: one.committedLeaderEpoch,
@@ -50,7 +54,7 @@ function offsetOf(topic: string, one: Request["topics"][number]["partitions"][nu
 }
 
 /** An error code for each offset. */
-async function commit(request: Request, offsets: ReturnType<typeof offsetOf>[], call: Call): Promise<number[]> {
+async function commit(request: Request, offsets: ReturnType<typeof offsetOf>[], call: Call, byId: boolean): Promise<number[]> {
   const { groupId: group, memberId, generationIdOrMemberEpoch: epoch, groupInstanceId } = request;
   const codeOf = (error: unknown): number => {
     const code = groupCodeOf(call, error, "OffsetCommit");
@@ -63,7 +67,10 @@ async function commit(request: Request, offsets: ReturnType<typeof offsetOf>[], 
       member: memberOf(memberId, epoch, groupInstanceId),
       offsets,
     });
-    return answers.map(({ error }) => (error === undefined ? 0 : codeOf(error)));
+    return answers.map(({ error }) => {
+      if (error === undefined) return 0;
+      return byId && error.code === "unknown_topic" ? KAFKA_ERRORS.UNKNOWN_TOPIC_ID.code : codeOf(error);
+    });
   } catch (error) {
     const code = codeOf(error);
     return offsets.map(() => code);

@@ -1,5 +1,7 @@
 /** OffsetFetch: what groups have committed. */
+import type { BrokerlessError } from "../../base/errors.ts";
 import type { CommittedOffset, FetchOffsetsRequest } from "../../groups/types.ts";
+import { KAFKA_ERRORS } from "../../kafka/index.ts";
 import { offsetFetch } from "../../kafka/protocol/api/offset-fetch.ts";
 import type { Decoded } from "../../kafka/protocol/schema.ts";
 import { may } from "../access.ts";
@@ -52,13 +54,11 @@ async function fetchAll(asked: Asks, call: Call) {
   const offsets = (await groupsFor(call, "describe", asked.group).fetchOffsets(asked)).filter(({ topic }) =>
     may(call, "describe", topic),
   );
-  return Promise.all(
-    [...byTopic(offsets)].map(async ([name, some]) => ({
-      name,
-      topicId: call.version >= BY_ID_FROM ? (await call.surface.log.topic(name)).id : NO_TOPIC_ID,
-      partitions: some.map((one) => partitionOf(one, call)),
-    })),
-  );
+  return [...byTopic(offsets)].map(([name, some]) => ({
+    name,
+    topicId: (call.version >= BY_ID_FROM ? some[0]?.topicId : undefined) ?? NO_TOPIC_ID,
+    partitions: some.map((one) => partitionOf(one, call)),
+  }));
 }
 
 async function fetchNamed(asks: Asks, topics: readonly Asked[], call: Call) {
@@ -67,32 +67,41 @@ async function fetchNamed(asks: Asks, topics: readonly Asked[], call: Call) {
   );
   const asked = topics.flatMap(({ partitionIndexes }, i) => {
     const one = found[i];
-    return one === undefined || "error" in one ? [] : [{ topic: one.found.topic, partitions: [...new Set(partitionIndexes)] }];
+    return one === undefined || "error" in one ? [] : [{ ...one.found, partitions: [...new Set(partitionIndexes)] }];
   });
   const offsets = await groupsFor(call, "describe", asks.group).fetchOffsets({ ...asks, topics: asked });
-  const byName = new Map(offsets.map((one) => [`${one.topic}/${one.partition}`, one]));
+  let at = 0;
   return topics.map(({ name, topicId, partitionIndexes }, i) => {
     const one = found[i];
+    const count = one === undefined || "error" in one ? 0 : new Set(partitionIndexes).size;
+    // They are answered in the order asked.
+    const mine = new Map(offsets.slice(at, at + count).map((offset) => [offset.partition, offset]));
+    at += count;
     return {
       name,
       topicId,
       partitions: partitionIndexes.map((partitionIndex) => {
         if (one === undefined || "error" in one) return { ...NONE, partitionIndex, errorCode: one?.error.errorCode ?? 0 };
-        const offset = byName.get(`${one.found.topic}/${partitionIndex}`);
+        const offset = mine.get(partitionIndex);
         return offset === undefined ? { ...NONE, partitionIndex } : partitionOf(offset, call);
       }),
     };
   });
 }
 
-/** Of a topic or partition that is not there nothing was committed: as Kafka says it. */
 function partitionOf({ partition, offset, leaderEpoch, metadata, error }: CommittedOffset, call: Call) {
-  const missing = error === undefined || error.code === "unknown_topic" || error.code === "unknown_partition";
   return {
     partitionIndex: partition,
     committedOffset: offset,
     committedLeaderEpoch: leaderEpoch,
     metadata,
-    errorCode: missing ? 0 : groupCodeOf(call, error, "OffsetFetch"),
+    errorCode: error === undefined ? 0 : codeOf(error, call),
   };
+}
+
+/** Of a name or partition that is not there nothing was committed: as Kafka says it. An id that is not there is an error. */
+function codeOf(error: BrokerlessError, call: Call): number {
+  if (error.code === "unknown_topic" && call.version >= BY_ID_FROM) return KAFKA_ERRORS.UNKNOWN_TOPIC_ID.code;
+  const missing = error.code === "unknown_topic" || error.code === "unknown_partition";
+  return missing ? 0 : groupCodeOf(call, error, "OffsetFetch");
 }

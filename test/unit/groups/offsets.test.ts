@@ -36,7 +36,7 @@ async function bench(more: Parameters<typeof groupsOverMemory>[0] = {}) {
 
 describe("a consumer without group management", () => {
   test("commits offsets with metadata and leader epoch, and reads them back", async () => {
-    const { groups, clock, storage } = await bench();
+    const { groups, clock, storage, id } = await bench();
     const offsets = [0, 1, 31, 32, 39].map((partition) => ({
       topic: "t",
       partition,
@@ -46,7 +46,7 @@ describe("a consumer without group management", () => {
     }));
     expect(await groups.commit({ group: "g", offsets })).toEqual(offsets.map(({ topic, partition }) => ({ topic, partition })));
     const found = await groups.fetchOffsets({ group: "g" });
-    expect(found).toEqual(offsets.map((one) => ({ ...one, committedAtMs: clock.ms })));
+    expect(found).toEqual(offsets.map((one) => ({ ...one, topicId: id, committedAtMs: clock.ms })));
     expect(decodeState(await storage.table.get(stateKey("g")))?.state).toMatchObject({
       type: "classic",
       phase: "Empty",
@@ -55,14 +55,14 @@ describe("a consumer without group management", () => {
   });
 
   test("of a partition that was never committed reads -1, of an unknown topic an error", async () => {
-    const { groups, commit } = await bench();
+    const { groups, commit, id } = await bench();
     await commit(5);
     const topics = [
       { topic: "t", partitions: [1, 0] },
       { topic: "none", partitions: [0] },
     ];
     const [one, zero, none] = await groups.fetchOffsets({ group: "g", topics });
-    expect(one).toEqual({ topic: "t", partition: 1, offset: -1, leaderEpoch: -1, metadata: "", committedAtMs: -1 });
+    expect(one).toEqual({ topic: "t", topicId: id, partition: 1, offset: -1, leaderEpoch: -1, metadata: "", committedAtMs: -1 });
     expect(zero?.offset).toBe(5);
     expect(none?.error?.code).toBe("unknown_topic");
     expect(await groups.fetchOffsets({ group: "other" })).toEqual([]);

@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, test } from "vitest";
-import { emptyHead } from "../../../lib/log/items/head.ts";
+import { emptyHead, headKey } from "../../../lib/log/items/head.ts";
 import { packRef } from "../../../lib/log/items/ref.ts";
+import { proofKey } from "../../../lib/log/topics.ts";
 import { StorageError } from "../../../lib/ports/index.ts";
 import { itemSizeBytes } from "../../../lib/ports/values.ts";
 import { systemIds } from "../../../lib/storage/system/ids.ts";
@@ -145,7 +146,7 @@ test.each([
 });
 
 test("a deletion that died before the heads went is finished before a topic of the same name is made", async () => {
-  await bench.log.createTopic({ name: "t" });
+  const { id } = await bench.log.createTopic({ name: "t", partitions: 2 });
   const remembers = bench.another();
   await remembers.topic("t");
   const { table } = bench.storage;
@@ -153,7 +154,36 @@ test("a deletion that died before the heads went is finished before a topic of t
   table.inOrder = () => Promise.reject(new StorageError("unavailable", "simulated crash"));
   await expect(bench.log.deleteTopic("t")).rejects.toMatchObject({ code: "unavailable" });
   table.inOrder = inOrder;
-  await bench.another().createTopic({ name: "t" });
-  await remembers.append({ topic: "t", partition: 0, batches: batchOf(["new"]) });
-  expect(texts(await readAll(bench.another(), "t"))).toEqual(["new"]);
+  expect(await table.get(headKey(id, 1))).toBeDefined();
+  await bench.another().createTopic({ name: "t", partitions: 2 });
+  await remembers.append({ topic: "t", partition: 1, batches: batchOf(["new"]) });
+  expect(texts(await readAll(bench.another(), "t", 1))).toEqual(["new"]);
+});
+
+test("the proof that a topic is there comes before it and goes with it, whatever dies", async () => {
+  const { table } = bench.storage;
+  const write = table.write.bind(table);
+  let proof: unknown;
+  table.write = async (op) => {
+    if (op.op === "put" && op.key.pk === "TOPICS") proof = await table.get(proofKey(op.item["i"] as string));
+    return write(op);
+  };
+  const { id } = await bench.log.createTopic({ name: "t", partitions: 2 });
+  expect(proof).toBeDefined();
+  table.inOrder = () => Promise.reject(new StorageError("unavailable", "simulated crash"));
+  await expect(bench.log.deleteTopic("t")).rejects.toMatchObject({ code: "unavailable" });
+  expect(await bench.log.listTopics()).toEqual([]);
+  expect(await table.get(proofKey(id))).toBeUndefined();
+});
+
+test("a deletion goes on where appends were in its way, and takes the topic with the id alone where it is given one", async () => {
+  const { id } = await bench.log.createTopic({ name: "t" });
+  await expect(bench.log.deleteTopic("t", { topicId: "another" })).rejects.toMatchObject({ code: "unknown_topic" });
+  const { table } = bench.storage;
+  const atomically = table.atomically.bind(table);
+  let left = 3;
+  table.atomically = (ops) =>
+    left-- > 0 ? Promise.reject(new StorageError("contended", "an append is under way")) : atomically(ops);
+  await bench.log.deleteTopic("t", { topicId: id });
+  expect(await bench.log.listTopics()).toEqual([]);
 });

@@ -12,6 +12,7 @@ import { describeProducers } from "../../../lib/kafka/protocol/api/describe-prod
 import { describeTopicPartitions } from "../../../lib/kafka/protocol/api/describe-topic-partitions.ts";
 import { incrementalAlterConfigs } from "../../../lib/kafka/protocol/api/incremental-alter-configs.ts";
 import { initProducerId } from "../../../lib/kafka/protocol/api/init-producer-id.ts";
+import { metadata } from "../../../lib/kafka/protocol/api/metadata.ts";
 import { type Decoded, NO_UUID } from "../../../lib/kafka/protocol/schema.ts";
 import { groupsOverMemory } from "../groups/support.ts";
 import { batchOf } from "../log/support.ts";
@@ -107,6 +108,18 @@ describe("DeleteTopics", () => {
       ["c", 42],
     ]);
     expect((await log.listTopics()).map(({ name }) => name)).toEqual(["c"]);
+  });
+
+  it("by an id that this process remembers leaves the topic that has the name now", async () => {
+    const { ask, log, another } = wireOverMemory();
+    const { id } = await log.createTopic({ name: "t" });
+    await ask(metadata, 12, { topics: [{ name: null, topicId: id }], includeTopicAuthorizedOperations: false });
+    const elsewhere = another();
+    await elsewhere.deleteTopic("t");
+    const made = await elsewhere.createTopic({ name: "t" });
+    const { responses } = await ask(deleteTopics, 6, { topics: [{ name: null, topicId: id }], timeoutMs: 0 });
+    expect(responses[0]?.errorCode).toBe(100);
+    expect((await elsewhere.listTopics()).map((topic) => topic.id)).toEqual([made.id]);
   });
 });
 

@@ -177,6 +177,37 @@ test.each([
   expect(await commit(1)).toBe(0);
 });
 
+test("an id of a topic that another process has deleted and made again is told as such in version 10, also while it is remembered", async () => {
+  const { log, parts, another } = groupsOverMemory();
+  const { ask, internalErrors } = wireOverMemory({}, { log, groups: createGroups(parts) });
+  const oldId = (await log.createTopic({ name: "t" })).id;
+  const codes = async (topicId: string, committedOffset: number) => {
+    const partitions = [{ partitionIndex: 0, committedOffset, committedMetadata: "" }];
+    const asked = { groupId: "g", generationIdOrMemberEpoch: -1, memberId: "", topics: [{ topicId, partitions }] };
+    const committed = await ask(offsetCommit, 10, asked);
+    const fetched = await ask(offsetFetch, 10, { groups: [{ groupId: "g", topics: [{ topicId, partitionIndexes: [0] }] }] });
+    const found = fetched.groups[0]?.topics?.[0]?.partitions[0];
+    return [committed.topics[0]?.partitions[0]?.errorCode, found?.errorCode, found?.committedOffset];
+  };
+  expect(await codes(oldId, 100)).toEqual([0, 0, 100]);
+  const elsewhere = another();
+  await elsewhere.deleteTopic("t");
+  const { id } = await elsewhere.createTopic({ name: "t" });
+  const gone = KAFKA_ERRORS.UNKNOWN_TOPIC_ID.code;
+  expect((await log.topic("t")).id).toBe(oldId);
+  const topics = [oldId, id].map((topicId) => ({ topicId, partitionIndexes: [0] }));
+  const both = await ask(offsetFetch, 10, { groups: [{ groupId: "g", topics }] });
+  expect(both.groups[0]?.topics?.map(({ partitions }) => [partitions[0]?.errorCode, partitions[0]?.committedOffset])).toEqual([
+    [gone, -1],
+    [0, -1],
+  ]);
+  expect(await codes(oldId, 101)).toEqual([gone, gone, -1]);
+  expect(await codes(id, 5)).toEqual([0, 0, 5]);
+  const all = await ask(offsetFetch, 10, { groups: [{ groupId: "g", topics: null }] });
+  expect(all.groups[0]?.topics).toMatchObject([{ topicId: id, partitions: [{ committedOffset: 5 }] }]);
+  expect(internalErrors).toEqual([]);
+});
+
 test("a token is held to its rights on groups, and on the topics whose offsets it asks for", async () => {
   const { ask, connection } = await bench();
   connection.principal = {
