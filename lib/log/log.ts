@@ -218,7 +218,12 @@ class Log implements LogApi {
         }),
       ),
     );
-    return readGuards(this.#parts.storage, places);
+    const guards = await readGuards(this.#parts.storage, places);
+    for (const [i, guard] of guards.entries()) {
+      // The next call looks anew: the name may be another topic's by now.
+      if (guard instanceof BrokerlessError && guard.code === "unknown_topic") this.#topics.forget(partitions[i]?.topic as string);
+    }
+    return guards;
   }
 
   async endTransaction(end: TransactionEnd, stillDue: () => Promise<boolean>): Promise<void> {

@@ -50,7 +50,10 @@ export interface AppendRequest {
    * until the append is answered, and may be changed by it (base offset, LogAppendTime).
    */
   readonly batches: Uint8Array | PreparedBatches;
-  /** For batches of a transaction: what `transactionGuards` answered before the transaction was found open (005, T3). */
+  /**
+   * For batches of a transaction: what `transactionGuards` answered before the transaction was found open (005, T3). It is of one
+   * topic: with the `topicId` that was asked for it, else a topic made meanwhile under the name may be appended to.
+   */
   readonly transactionGuard?: number | undefined;
 }
 

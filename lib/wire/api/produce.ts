@@ -64,7 +64,7 @@ async function append(topicData: readonly TopicData[], transactionalId: string |
   connection.appendsBegun = begun.promise;
   let appends: Promise<Outcome[]>[];
   try {
-    const names = await Promise.all(topicData.map((data) => nameOf(data, call)));
+    const names = await Promise.all(topicData.map((data) => nameOf(data, call, transactionalId !== null)));
     await before;
     const guards = transactionalId === null ? undefined : new TransactionGuards(transactionalId, call);
     await guards?.read(topicData, names);
@@ -75,8 +75,11 @@ async function append(topicData: readonly TopicData[], transactionalId: string |
   return Promise.all(appends);
 }
 
-/** Afterwards the log knows the topic, and an append begins before it first waits. */
-async function nameOf({ name, topicId }: TopicData, call: Call): Promise<NamedOrNot> {
+/**
+ * Afterwards the log knows the topic, and an append begins before it first waits. `binds`: to the topic that has the name now, as a
+ * guard is of one topic alone: records of a transaction in another would not be ended with it.
+ */
+async function nameOf({ name, topicId }: TopicData, call: Call, binds: boolean): Promise<NamedOrNot> {
   const { surface, version } = call;
   const byId = version >= BY_ID_FROM;
   try {
@@ -84,8 +87,9 @@ async function nameOf({ name, topicId }: TopicData, call: Call): Promise<NamedOr
     if ("error" in named) return named;
     const { topic } = named.found;
     if (!may(call, "write", topic)) return { error: topicForbidden("write", topic) };
-    if (!byId) await surface.log.topic(topic);
-    return named;
+    if (byId) return named;
+    const { id } = await surface.log.topic(topic);
+    return binds ? { found: { topic, topicId: id } } : named;
   } catch (error) {
     return { error: errorOf(surface, byId, error) };
   }

@@ -1,4 +1,5 @@
 import { beforeEach, describe, expect, test } from "vitest";
+import type { LogApi, ReadResult } from "../../../lib/log/index.ts";
 import { emptyHead, headKey } from "../../../lib/log/items/head.ts";
 import { packRef } from "../../../lib/log/items/ref.ts";
 import { proofKey } from "../../../lib/log/topics.ts";
@@ -89,6 +90,36 @@ describe("topics", () => {
     await expect(other.append({ topic: "t", partition: 0, batches: batchOf(["b"]) })).resolves.toMatchObject({ baseOffset: 1 });
     expect(await readAll(bench.log, "t")).toHaveLength(2);
   });
+});
+
+test("a process that remembers a topic that was made again reads the one that is there, whatever it asks for", async () => {
+  await bench.log.createTopic({ name: "t" });
+  await bench.log.append({ topic: "t", partition: 0, batches: batchOf(["old", "old"]) });
+  const place = { topic: "t", partition: 0, offset: 0 };
+  const asks: Readonly<Record<string, (log: LogApi) => Promise<unknown>>> = {
+    read: async (log) => texts(await readAll(log, "t")),
+    readMany: async (log) => {
+      const [found] = await log.readMany({ partitions: [{ ...place, maxBytes: 1000 }], maxBytes: 1000 });
+      return (found as ReadResult).logEndOffset;
+    },
+    earliest: (log) => log.listOffset("t", 0, { at: "earliest" }),
+    latest: (log) => log.listOffset("t", 0, { at: "latest" }),
+    byTime: (log) => log.listOffset("t", 0, { timestampMs: 0 }),
+    largest: (log) => log.listOffset("t", 0, { at: "max_timestamp" }),
+    partitions: (log) => log.partitions("t"),
+    bytes: (log) => log.partitionBytes("t", 0),
+    producers: (log) => log.activeProducers("t", 0),
+    deleteRecords: (log) => log.deleteRecords("t", 0, -1),
+  };
+  const remembers = Object.keys(asks).map((name) => ({ name, log: bench.another() }));
+  for (const { log } of remembers) await log.topic("t");
+  await bench.log.deleteTopic("t");
+  await bench.log.createTopic({ name: "t" });
+  await bench.log.append({ topic: "t", partition: 0, batches: batchOf(["new"]) });
+  for (const { name, log } of remembers) {
+    const ask = asks[name] as (log: LogApi) => Promise<unknown>;
+    expect(await ask(log), name).toEqual(await ask(bench.log));
+  }
 });
 
 test("a head with 15 refs and 8 producers costs one write unit", () => {
