@@ -3,7 +3,7 @@
  * of each. Where such a tool is not there, the answer says which.
  */
 import { spawnSync } from "node:child_process";
-import { mkdir, readdir, readFile, rename, writeFile } from "node:fs/promises";
+import { copyFile, mkdir, readdir, readFile, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { CACHE, installOnce } from "../emulators/cache.ts";
 import { run } from "../emulators/process.ts";
@@ -78,22 +78,24 @@ export async function installPython(): Promise<Installed<{ command: string }>> {
   return { command: join(folder, "bin/python") };
 }
 
-/** A Go program over franz-go, compiled. */
-export async function installFranz(source: string): Promise<Installed<{ command: string }>> {
+/** The Go program over franz-go in this folder, compiled. */
+export async function installFranz(sources: string): Promise<Installed<{ command: string }>> {
   if (!has("go", "version")) return { missing: "there is no go" };
+  const names = (await readdir(sources)).filter((name) => name.endsWith(".go"));
+  const copyInto = (folder: string) => Promise.all(names.map((name) => copyFile(join(sources, name), join(folder, name))));
   const version = VERSIONS["franz-go"];
   const folder = await once(`franz-go-${version}`, async (into) => {
     await writeFile(
       join(into, "go.mod"),
       `module brokerless.test/franz\n\ngo 1.24\n\nrequire github.com/twmb/franz-go v${version}\n`,
     );
-    await writeFile(join(into, "main.go"), await readFile(source));
+    await copyInto(into);
     await run("go", ["get", `github.com/twmb/franz-go@v${version}`, "github.com/twmb/franz-go/pkg/kadm"], into, { tries: 2 });
     await run("go", ["mod", "tidy"], into, { tries: 2 });
   });
   // The program is ours and changes; what it needs does not.
-  await writeFile(join(folder, "main.go"), await readFile(source));
-  await run("go", ["build", "-o", "franz.new", "."], folder);
+  await copyInto(folder);
+  await run("go", ["build", "-o", "franz.new", ...names], folder);
   await rename(join(folder, "franz.new"), join(folder, "franz"));
   return { command: join(folder, "franz") };
 }

@@ -60,7 +60,7 @@ export class Relay {
    */
   async answer(frames: readonly Uint8Array[], signal: AbortSignal): Promise<readonly Answer[]> {
     const [first] = frames;
-    if (first !== undefined && frames.length === 1 && isSasl(apiKeyOf(first))) {
+    if (first !== undefined && (this.#sasl.isBare || (frames.length === 1 && isSasl(apiKeyOf(first))))) {
       const pieces = await this.#sasl.answer(first);
       return [[lengthPrefix(totalBytes(pieces)), ...pieces]];
     }

@@ -42,7 +42,7 @@ import { offsetDeleteHandler } from "./api/offset-delete.ts";
 import { offsetFetchHandler } from "./api/offset-fetch.ts";
 import { offsetForLeaderEpochHandler } from "./api/offset-for-leader-epoch.ts";
 import { produceHandler } from "./api/produce.ts";
-import { saslAuthenticateHandler, saslHandshakeHandler } from "./api/sasl.ts";
+import { answerBareSasl, saslAuthenticateHandler, saslHandshakeHandler } from "./api/sasl.ts";
 import { shareAcknowledgeHandler } from "./api/share-acknowledge.ts";
 import { shareFetchHandler } from "./api/share-fetch.ts";
 import { shareGroupDescribeHandler } from "./api/share-group-describe.ts";
@@ -150,6 +150,7 @@ export function createKafkaApi(parts: KafkaParts): KafkaApi {
   };
   return {
     async handle(frame, connection, signal) {
+      if (connection.isSaslBare) return answerBareSasl(frame, connection, surface);
       const { apiKey, apiVersion, correlationId, clientId } = readRequestHeader(frame);
       const served = byKey.get(apiKey);
       if (served === undefined) throw unsupported(`Kafka API ${apiKey} is not served here`);

@@ -21,6 +21,8 @@ export interface ConnectionState {
   principal: Principal | undefined;
   /** Of SASL, while it runs. */
   sasl: SaslConversation | undefined;
+  /** While it runs: are frames its messages themselves, and no requests? */
+  isSaslBare: boolean;
   /** What the client calls its software (KIP-511); known after ApiVersions. */
   software: { readonly name: string; readonly version: string } | undefined;
   /** Resolves when what earlier requests append is under way. Of the Produce handler. */
@@ -30,7 +32,7 @@ export interface ConnectionState {
 export function openConnection(
   about: Pick<ConnectionState, "advertised" | "peer" | "limits" | "isPrivate" | "principal">,
 ): ConnectionState {
-  return { ...about, sasl: undefined, software: undefined, appendsBegun: Promise.resolve() };
+  return { ...about, sasl: undefined, isSaslBare: false, software: undefined, appendsBegun: Promise.resolve() };
 }
 
 export interface KafkaApi {

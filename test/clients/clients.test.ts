@@ -23,7 +23,7 @@ async function had<T extends { readonly missing?: undefined }>(
 
 const kcat = installKcat();
 const python = installPython();
-const franz = installFranz(`${FOLDER}franz.go`);
+const franz = installFranz(FOLDER);
 const kafka = installKafka();
 for (const install of [kcat, python, franz, kafka]) install.catch(() => {});
 

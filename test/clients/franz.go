@@ -1,6 +1,6 @@
 // franz-go: franz HOST:PORT. Ends with an error where something is not as it should be.
 // With GROUP TOPIC behind it: a member of a group, as member.py. With GROUP TOPIC RECORDS WORKERS: as ShareWorker.java.
-// With "transactions" PREFIX: the scenarios of transactions.py.
+// With "transactions" PREFIX: the scenarios of transactions.py. With "sasl" and what sasl.py takes: its scenarios.
 package main
 
 import (
@@ -335,6 +335,10 @@ func transactions(prefix string) {
 }
 
 func main() {
+	if len(os.Args) > 2 && os.Args[2] == "sasl" {
+		saslScenarios(os.Args[3], os.Args[4], os.Args[5], os.Args[6], os.Args[7])
+		return
+	}
 	if len(os.Args) > 2 && os.Args[2] == "transactions" {
 		transactions(os.Args[3])
 		return

@@ -27,7 +27,7 @@ type Installing = (broker: string, group: string, topic: string) => Promise<Prog
 
 const kcat = installKcat();
 const python = installPython();
-const franz = installFranz(`${FOLDER}franz.go`);
+const franz = installFranz(FOLDER);
 const kafka = installKafka();
 for (const install of [kcat, python, franz, kafka]) install.catch(() => {});
 

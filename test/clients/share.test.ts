@@ -14,7 +14,7 @@ const TOOLS = "org.apache.kafka.tools";
 
 const kafka = installKafka();
 const python = installPython();
-const franz = installFranz(`${FOLDER}franz.go`);
+const franz = installFranz(FOLDER);
 for (const install of [kafka, python, franz]) install.catch(() => {});
 beforeAll(async () => {
   await Promise.allSettled([kafka, python, franz]);

@@ -15,7 +15,7 @@ const SCENARIOS = ["ok commits_and_aborts", "ok consumes_transforms_produces", "
 type Client = (broker: string, prefix: string) => Promise<string | { readonly missing: string }>;
 
 const python = installPython();
-const franz = installFranz(`${FOLDER}franz.go`);
+const franz = installFranz(FOLDER);
 const kafka = installKafka();
 for (const install of [python, franz, kafka]) install.catch(() => {});
 

@@ -3,7 +3,8 @@
  * which never goes over the wire.
  *
  * S1  A user that is not there is answered like one that is, with a salt that stays the same, and fails at its proof.
- * S2  A nonce of ours is in every proof: none can be used twice.
+ * S2  A nonce of ours is in every proof: none can be used twice. librdkafka before 2.6.1 puts its own nonce before the whole one
+ *     once more; that is taken too, for ours is in it still.
  */
 import { createHash, createHmac, timingSafeEqual } from "node:crypto";
 import type { ScramCredential, ScramMechanism, Tokens } from "../../auth/index.ts";
@@ -23,6 +24,8 @@ interface Begun {
   /** Its header for channel bindings, which the last message repeats. */
   readonly header: string;
   readonly bare: string;
+  readonly clientNonce: string;
+  /** The client's, then ours. */
   readonly nonce: string;
   readonly serverFirst: string;
   readonly credential: ScramCredential | undefined;
@@ -60,13 +63,21 @@ async function begin(mechanism: ScramMechanism, message: string, { tokens, ids, 
   const salt = credential?.verifier.salt ?? createHmac(hash, pepper).update(user).digest().subarray(0, SALT_BYTES);
   const iterations = credential?.verifier.iterations ?? SCRAM_ITERATIONS;
   const whole = nonce + base64(ids.secret(NONCE_BYTES));
-  return { header, bare, nonce: whole, serverFirst: `r=${whole},s=${base64(salt)},i=${iterations}`, credential };
+  return {
+    header,
+    bare,
+    clientNonce: nonce,
+    nonce: whole,
+    serverFirst: `r=${whole},s=${base64(salt)},i=${iterations}`,
+    credential,
+  };
 }
 
 function finish(mechanism: ScramMechanism, message: string, begun: Begun) {
   const match = /^(c=([^,]+),r=([^,]+)(?:,[^p][^,]*)*),p=([A-Za-z0-9+/=]+)$/.exec(message);
   const [, withoutProof = "", binding = "", nonce, proof = ""] = match ?? [];
-  if (binding !== base64(encode(begun.header)) || nonce !== begun.nonce) throw notValid();
+  const isOurs = nonce === begun.nonce || nonce === begun.clientNonce + begun.nonce;
+  if (binding !== base64(encode(begun.header)) || !isOurs) throw notValid();
   const { credential } = begun;
   if (credential === undefined) throw notValid();
   const hash = HASHES[mechanism];

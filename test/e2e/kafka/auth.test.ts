@@ -1,4 +1,5 @@
 /** SASL and the rights of tokens, by unmodified clients over TCP; and the same rights on `POST /kafka`. */
+import { createHash, createHmac, pbkdf2Sync } from "node:crypto";
 import { Kafka, logLevel, type SASLOptions } from "kafkajs";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Grant, Tokens } from "../../../lib/auth/index.ts";
@@ -197,6 +198,67 @@ describe("the connection", () => {
       mechanisms: ["SCRAM-SHA-256", "SCRAM-SHA-512", "PLAIN"],
     });
     expect(await client.plain("x")).toMatchObject({ errorCode: 34 });
+  });
+
+  describe.each(["the listener", "the tunnel"] as const)("behind SaslHandshake 0, at %s,", (where) => {
+    const handshake = concatBytes(
+      writeRequest(saslHandshake, { apiVersion: 0, correlationId: 1, clientId: "raw" }, { mechanism: "PLAIN" }),
+    );
+    const asked = concatBytes(writeRequest(metadata, { apiVersion: 12, correlationId: 2, clientId: "raw" }, allTopics));
+    let tunnel: Awaited<ReturnType<typeof startTunnel>> | undefined;
+    let port: number;
+    beforeAll(async () => {
+      if (where === "the tunnel") tunnel = await startTunnel({ ...ANY, url: server.url, clock: systemClock });
+      port = tunnel?.port ?? Number((server.kafka as string).split(":").at(-1));
+    });
+    afterAll(() => tunnel?.close(1000));
+
+    async function say(token: string): Promise<RawConnection> {
+      const connection = await RawConnection.open(port, 0);
+      connection.send(handshake);
+      const [answer] = (await connection.answers(1)) as [Uint8Array];
+      expect(readResponse(saslHandshake, 0, answer).body).toMatchObject({ errorCode: 0 });
+      connection.send(new TextEncoder().encode(`\0anyone\0${token}`));
+      return connection;
+    }
+
+    test("the messages of SASL go without a header", async () => {
+      const connection = await say((await tokenWith(topic("mine", "read"))).token);
+      expect((await connection.answers(2))[1]).toHaveLength(0);
+      connection.send(asked);
+      const answer = (await connection.answers(3))[2] as Uint8Array;
+      expect(readResponse(metadata, 12, answer).body.topics.map(({ name }) => name)).toEqual(["mine"]);
+      connection.close();
+    });
+
+    test("a wrong token ends the connection", async () => {
+      const connection = await say("bkl_wrong");
+      connection.send(asked);
+      await connection.ended();
+      expect(connection.frames).toHaveLength(1);
+    });
+  });
+
+  test.each([
+    ["alone", (_own: string, whole: string) => whole, 0],
+    ["behind the client's once more, as librdkafka before 2.6.1 sends it", (own: string, whole: string) => own + whole, 0],
+    ["without ours", (own: string) => own, 58],
+    ["behind another's", (_own: string, whole: string) => `x${whole}`, 58],
+  ])("SCRAM takes the nonce of both %s", async (_what, nonceOf, errorCode) => {
+    const { id, token } = await tokenWith(topic("mine", "read"));
+    const client = await connected();
+    await client.ask(saslHandshake, 1, { mechanism: "SCRAM-SHA-256" });
+    const say = async (message: string) => client.ask(saslAuthenticate, 2, { authBytes: new TextEncoder().encode(message) });
+    const bare = `n=${id},r=own`;
+    const first = new TextDecoder().decode((await say(`n,,${bare}`))?.authBytes);
+    const [, whole, salt, iterations] = /^r=(.+),s=(.+),i=(\d+)$/.exec(first) as unknown as [string, string, string, string];
+    const hmac = (key: Uint8Array, text: string) => createHmac("sha256", key).update(text).digest();
+    const salted = pbkdf2Sync(token, Buffer.from(salt, "base64"), Number(iterations), 32, "sha256");
+    const clientKey = hmac(salted, "Client Key");
+    const withoutProof = `c=biws,r=${nonceOf("own", whole)}`;
+    const signature = hmac(createHash("sha256").update(clientKey).digest(), `${bare},${first},${withoutProof}`);
+    const proof = clientKey.map((byte, i) => byte ^ (signature[i] as number));
+    expect(await say(`${withoutProof},p=${Buffer.from(proof).toString("base64")}`)).toMatchObject({ errorCode });
   });
 
   test("tells how long the token is good for, and ends when it is revoked", async () => {

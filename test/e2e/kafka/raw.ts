@@ -11,9 +11,9 @@ export class RawConnection {
   isEnded = false;
   #news: (() => void) | undefined;
 
-  private constructor(socket: Socket) {
+  private constructor(socket: Socket, leastBytes: number) {
     this.socket = socket;
-    const reader = new FrameReader(2 ** 30, RESPONSE_BYTES);
+    const reader = new FrameReader(2 ** 30, leastBytes);
     socket.on("data", (piece) => {
       this.frames.push(...reader.push(piece as Buffer));
       this.#news?.();
@@ -27,10 +27,11 @@ export class RawConnection {
     socket.on("error", () => {});
   }
 
-  static async open(port: number): Promise<RawConnection> {
+  /** `leastBytes`: the shortest answer there is. */
+  static async open(port: number, leastBytes: number = RESPONSE_BYTES): Promise<RawConnection> {
     const socket = connect({ port, host: "127.0.0.1", allowHalfOpen: true });
     await once(socket, "connect");
-    return new RawConnection(socket);
+    return new RawConnection(socket, leastBytes);
   }
 
   /** Sends frames in one piece. */
