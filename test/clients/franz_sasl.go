@@ -30,7 +30,7 @@ func (who identity) option() kgo.Opt {
 }
 
 func (who identity) write(ctx context.Context, topic string, value string) error {
-	producer := client(who.option(), kgo.RecordRetries(2))
+	producer := client(who.option(), kgo.RecordRetries(1), kgo.RequestRetries(1))
 	defer producer.Close()
 	return producer.ProduceSync(ctx, &kgo.Record{Topic: topic, Value: []byte(value)}).FirstErr()
 }

@@ -64,7 +64,8 @@ class Confluent:
 
     @staticmethod
     def name(error):
-        return error.args[0].name()
+        (cause,) = error.args
+        return cause.name() + (", UNSUPPORTED_SASL_MECHANISM" if "Unsupported SASL mechanism" in cause.str() else "")
 
 
 class KafkaPython:

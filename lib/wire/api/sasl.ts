@@ -1,7 +1,7 @@
 /**
  * SaslHandshake and SaslAuthenticate (KIP-43, KIP-152, KIP-368). Without tokens there is nothing to prove, as on Kafka's plain listeners.
- * Behind SaslHandshake 0 come SASL's messages themselves, as frames without a header; librdkafka up to 2.8 asks for that version
- * to be there, though it then uses 1.
+ * Behind SaslHandshake 0 come SASL's messages themselves, as frames without a header: kafka-python 2.0 speaks so, and
+ * librdkafka 2.0 wants it offered, though it then takes version 1.
  */
 import type { Principal } from "../../auth/index.ts";
 import { BrokerlessError } from "../../base/errors.ts";
