@@ -1,5 +1,5 @@
 /**
- * Consumer groups of clients that are not on npm: a member joins, another one shares the partitions with it, one is killed, the
+ * Consumer groups of clients that are not on npm: a member joins, another one shares the partitions with it so that each record comes to one of them, one is killed, the
  * other takes over and leaves, and who comes later goes on from what was committed. Over TCP, and through the tunnel.
  */
 import { type ChildProcess, spawn } from "node:child_process";
@@ -123,9 +123,9 @@ beforeAll(async () => {
 });
 
 describe.each([
-  ["over TCP", overTcp],
-  ["through the tunnel", throughTunnel],
-])("%s", (_name, open) => {
+  ["over TCP", overTcp, "/127.0.0.1"],
+  ["through the tunnel", throughTunnel, "/http"],
+])("%s", (_name, open, host) => {
   let way: Way;
   let made = 0;
   beforeAll(async () => {
@@ -178,18 +178,26 @@ describe.each([
       await soft.poll(() => seen([first]), PATIENCE).toEqual(values(0, 30));
       const second = join();
       await soft.poll(() => owned(group), PATIENCE).toSatisfy(isShared);
+      // Nobody reads a partition that is the other's: from here on each record comes once, to one of them.
+      const from = [first, second].map((one) => one.values.length);
       await produce(topic, 30, 30);
       await soft.poll(() => seen([first, second]), PATIENCE).toEqual(values(0, 60));
-      soft(second.values.length).toBeGreaterThan(0);
-      await first.end("SIGKILL");
+      await soft.poll(() => committed(group), PATIENCE).toBe(60);
       await produce(topic, 60, 30);
       await soft.poll(() => seen([first, second]), PATIENCE).toEqual(values(0, 90));
       await soft.poll(() => committed(group), PATIENCE).toBe(90);
+      const [ofFirst = [], ofSecond = []] = [first, second].map((one, i) => one.values.slice(from[i]));
+      soft([...ofFirst, ...ofSecond].sort()).toEqual(values(30, 60));
+      soft([ofFirst.length, ofSecond.length]).toEqual([30, 30]);
+      await first.end("SIGKILL");
+      await produce(topic, 90, 30);
+      await soft.poll(() => seen([first, second]), PATIENCE).toEqual(values(0, 120));
+      await soft.poll(() => committed(group), PATIENCE).toBe(120);
       await second.end("SIGTERM");
       await soft.poll(async () => (await owned(group)).length, PATIENCE).toBe(0);
-      await produce(topic, 90, 6);
+      await produce(topic, 120, 6);
       const later = join();
-      await soft.poll(() => seen([later]), PATIENCE).toEqual(values(90, 6));
+      await soft.poll(() => seen([later]), PATIENCE).toEqual(values(120, 6));
       await later.end("SIGTERM");
     } catch (error) {
       const said = members.map(
@@ -209,6 +217,55 @@ describe.each([
     const { offsets = [] } = (await ask(`/v1/groups/${group}/offsets`)) as { offsets?: { offset: number }[] };
     return offsets.reduce((sum, { offset }) => sum + offset, 0);
   }
+
+  test.for(["classic", "consumer"])(
+    "kafka-consumer-groups: members, state and offsets of a group of the %s protocol",
+    {
+      concurrent: true,
+      timeout: 170_000,
+    },
+    async (protocol, { expect: soft, skip }) => {
+      const [topic, group, name] = [`shown-${protocol}`, `readers-${protocol}`, `reader-of-${protocol}`];
+      await way.server.log.createTopic({ name: topic, partitions: 3 });
+      const program = await consoleConsumer(`group.protocol=${protocol}`, `client.id=${name}`)(way.broker, group, topic);
+      if ("missing" in program) return skip(program.missing);
+      const member = new Member(program);
+      try {
+        for (const partition of [0, 1, 2]) await way.server.log.append({ topic, partition, batches: batchOf(["v"]) });
+        await soft.poll(() => committed(group), PATIENCE).toBe(3);
+        // A table of what is asked, without its head: a list of words for each row.
+        const describe = async (...args: string[]): Promise<string[][]> => {
+          const tool = ["org.apache.kafka.tools.consumer.group.ConsumerGroupCommand", "--bootstrap-server", way.broker];
+          const out = await run("java", ["-XX:TieredStopAtLevel=1", ...tool, "--describe", "--group", group, ...args], {
+            env: program.env ?? {},
+          });
+          const rows = out.split("\n").map((line) => line.trim().split(/\s+/));
+          return rows.filter(([first]) => first === group);
+        };
+        const [members, membersVerbose, state, stateVerbose, offsets] = await Promise.all([
+          describe("--members"),
+          describe("--members", "--verbose"),
+          describe("--state"),
+          describe("--state", "--verbose"),
+          describe("--offsets"),
+        ]);
+        const [[id] = []] = members.map((row) => row.slice(1));
+        // A classic member's id begins with its client's; the other protocol's members name themselves by a UUID.
+        soft(id).toMatch(protocol === "classic" ? new RegExp(`^${name}-[0-9a-f-]{36}$`) : /^[\w-]{22}$/);
+        const row = [group, id, host, name, "3"];
+        soft(members).toEqual([row]);
+        const [current, target] = [`${topic}:0,1,2`, protocol === "classic" ? "-" : `${topic}:0,1,2`];
+        const epoch = protocol === "classic" ? "-" : soft.stringMatching(/^\d+$/);
+        soft(membersVerbose).toEqual([[...row, epoch, current, epoch, target]]);
+        const assignor = protocol === "classic" ? "range" : "uniform";
+        soft(state).toEqual([[group, way.broker, "(0)", assignor, "Stable", "1"]]);
+        soft(stateVerbose).toEqual([[group, way.broker, "(0)", assignor, "Stable", epoch, epoch, "1"]]);
+        soft(offsets).toEqual(["0", "1", "2"].map((partition) => [group, topic, partition, "1", "1", "0", id, host, name]));
+      } finally {
+        await member.end("SIGKILL");
+      }
+    },
+  );
 
   test("Kafka's own tools: groups listed, described, reset and deleted, configs of topics and groups", {
     timeout: 170_000,
