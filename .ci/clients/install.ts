@@ -79,25 +79,31 @@ export async function installPython(): Promise<Installed<{ command: string }>> {
 }
 
 /** The Go program over franz-go in this folder, compiled. */
-export async function installFranz(sources: string): Promise<Installed<{ command: string }>> {
-  if (!has("go", "version")) return { missing: "there is no go" };
-  const names = (await readdir(sources)).filter((name) => name.endsWith(".go"));
-  const copyInto = (folder: string) => Promise.all(names.map((name) => copyFile(join(sources, name), join(folder, name))));
+export function installFranz(sources: string): Promise<Installed<{ command: string }>> {
   const version = VERSIONS["franz-go"];
-  const folder = await once(`franz-go-${version}`, async (into) => {
-    await writeFile(
-      join(into, "go.mod"),
-      `module brokerless.test/franz\n\ngo 1.24\n\nrequire github.com/twmb/franz-go v${version}\n`,
-    );
+  return installGo("franz", sources, [`github.com/twmb/franz-go@v${version}`, "github.com/twmb/franz-go/pkg/kadm"]);
+}
+
+/** The Go program in a folder, over modules, the first of which names the folder it is made in by its version; compiled. */
+export async function installGo(
+  name: string,
+  sources: string,
+  modules: readonly [string, ...string[]],
+): Promise<Installed<{ command: string }>> {
+  if (!has("go", "version")) return { missing: "there is no go" };
+  const names = (await readdir(sources)).filter((file) => file.endsWith(".go"));
+  const copyInto = (folder: string) => Promise.all(names.map((file) => copyFile(join(sources, file), join(folder, file))));
+  const folder = await once(`${name}-go-${modules[0].split("@v").at(-1)}`, async (into) => {
+    await writeFile(join(into, "go.mod"), `module brokerless.test/${name}\n\ngo 1.24\n`);
     await copyInto(into);
-    await run("go", ["get", `github.com/twmb/franz-go@v${version}`, "github.com/twmb/franz-go/pkg/kadm"], into, { tries: 2 });
+    await run("go", ["get", ...modules], into, { tries: 2 });
     await run("go", ["mod", "tidy"], into, { tries: 2 });
   });
   // The program is ours and changes; what it needs does not.
   await copyInto(folder);
-  await run("go", ["build", "-o", "franz.new", ...names], folder);
-  await rename(join(folder, "franz.new"), join(folder, "franz"));
-  return { command: join(folder, "franz") };
+  await run("go", ["build", "-o", `${name}.new`, ...names], folder);
+  await rename(join(folder, `${name}.new`), join(folder, name));
+  return { command: join(folder, name) };
 }
 
 /** The class path of Kafka's own command-line tools. */

@@ -3,6 +3,7 @@ import { Consumer, type Message, ProduceAcks, Producer, stringSerializers } from
 import { Kafka, logLevel } from "kafkajs";
 import type { Measured } from "../load/order.ts";
 import { percentiles } from "../load/percentiles.ts";
+import { answering } from "../support/processes.ts";
 
 export interface ClientOrder {
   readonly client: "kafkajs" | "platformatic";
@@ -130,15 +131,7 @@ async function consumeWithPlatformatic(order: ClientOrder): Promise<Measured> {
   return read.measured();
 }
 
-process.once("message", (order: ClientOrder) => {
-  const measuring =
-    order.kind !== "consume"
-      ? produce(order)
-      : order.client === "kafkajs"
-        ? consumeWithKafkajs(order)
-        : consumeWithPlatformatic(order);
-  measuring.then(
-    (measured) => process.send?.({ measured }, () => process.exit(0)),
-    (error) => process.send?.({ error: String(error?.stack ?? error) }, () => process.exit(1)),
-  );
+answering((order: ClientOrder) => {
+  if (order.kind !== "consume") return produce(order);
+  return order.client === "kafkajs" ? consumeWithKafkajs(order) : consumeWithPlatformatic(order);
 });

@@ -3,17 +3,14 @@
  * server at a time, medians over the rounds; connections with their memory; how long rebalances take. A table and
  * `bench/results/kafka.json`.
  */
-import { fork } from "node:child_process";
-import { once } from "node:events";
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { Kafka, logLevel } from "kafkajs";
 import type { Measured } from "../load/order.ts";
-import { median } from "../support/median.ts";
-import { printTable } from "../support/table.ts";
+import { inProcess } from "../support/processes.ts";
+import { Results } from "../support/results.ts";
 import { kafkaClassPath, startKafka } from "./broker.ts";
 import { memoryOfConnections } from "./connections.ts";
 import type { ClientOrder } from "./load.ts";
@@ -28,6 +25,7 @@ const { values } = parseArgs({
     records: { type: "string", default: "300000" },
     members: { type: "string", default: "2,10,50" },
     connections: { type: "string", default: "2000" },
+    json: { type: "boolean", default: false },
   },
 });
 const durationMs = Number(values.seconds) * 1000;
@@ -36,13 +34,7 @@ const sizes = values.members.split(",").map(Number);
 
 const classPath = await kafkaClassPath();
 const dir = mkdtempSync(join(tmpdir(), "brokerless-bench-kafka-"));
-const rows = new Map<string, Measured[]>();
-
-function note(server: MeasuredServer, what: string, measured: Measured): void {
-  const name = `${what}: ${server.name}`;
-  rows.set(name, [...(rows.get(name) ?? []), measured]);
-  process.stderr.write(".");
-}
+const results = new Results();
 
 async function createTopics(server: MeasuredServer): Promise<void> {
   const admin = new Kafka({ brokers: [server.kafka], logLevel: logLevel.NOTHING, retry: { retries: 20 } }).admin();
@@ -56,13 +48,8 @@ async function createTopics(server: MeasuredServer): Promise<void> {
   await admin.disconnect();
 }
 
-async function client(order: ClientOrder): Promise<Measured> {
-  const child = fork(fileURLToPath(new URL("load.ts", import.meta.url)), { stdio: "inherit" });
-  child.send(order);
-  const [answer] = (await once(child, "message")) as [{ measured?: Measured; error?: string }];
-  if (answer.measured === undefined) throw new Error(answer.error);
-  return answer.measured;
-}
+const client = (order: ClientOrder): Promise<Measured> => inProcess("bench/kafka/load.ts", order);
+const note = (server: MeasuredServer, what: string, measured: Measured): void => results.note(server.name, what, measured);
 
 async function measure(server: MeasuredServer): Promise<void> {
   await createTopics(server);
@@ -113,27 +100,8 @@ try {
       }
     }
   }
-  process.stderr.write("\n");
-  const table = [...rows]
-    .sort(([a], [b]) => order(a) - order(b))
-    .map(([name, measured]) => ({
-      name,
-      target: "",
-      perSecond: median(measured.map((one) => one.perSecond)),
-      megabytesPerSecond: median(measured.map((one) => one.megabytesPerSecond)),
-      p50Ms: median(measured.map((one) => one.p50Ms)),
-      p99Ms: median(measured.map((one) => one.p99Ms)),
-    }));
-  printTable(table);
-  mkdirSync(new URL("../results/", import.meta.url), { recursive: true });
-  const settings = { node: process.version, seconds: Number(values.seconds), rounds: Number(values.rounds), records };
-  writeFileSync(new URL("../results/kafka.json", import.meta.url), `${JSON.stringify({ ...settings, rows: table }, null, 2)}\n`);
+  const settings = { seconds: Number(values.seconds), rounds: Number(values.rounds), records };
+  results.tell("kafka", settings, values.json);
 } finally {
   rmSync(dir, { recursive: true, force: true });
-}
-
-/** Servers beside each other, scenarios in the order in which they were first measured. */
-function order(name: string): number {
-  const what = (one: string): string => one.slice(0, one.lastIndexOf(":"));
-  return [...rows.keys()].map(what).indexOf(what(name));
 }

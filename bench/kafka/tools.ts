@@ -1,4 +1,4 @@
-/** Kafka's own ProducerPerformance and ConsumerPerformance, and what they print. */
+/** Kafka's own performance tools, and what they print. */
 import { execFile } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -7,6 +7,7 @@ import type { Measured } from "../load/order.ts";
 
 const PRODUCER = "org.apache.kafka.tools.ProducerPerformance";
 const CONSUMER = "org.apache.kafka.tools.ConsumerPerformance";
+const SHARE_CONSUMER = "org.apache.kafka.tools.ShareConsumerPerformance";
 
 async function java(classPath: string, main: string, args: readonly string[]): Promise<string> {
   const { stdout } = await promisify(execFile)("java", ["-Xmx512m", "-cp", classPath, main, ...args], {
@@ -16,15 +17,16 @@ async function java(classPath: string, main: string, args: readonly string[]): P
   return stdout;
 }
 
-/** So many records of 1,000 bytes, as fast as it goes, with the given settings of the producer. */
+/** So many records of 1,000 bytes, as fast as it goes, with the given settings of the producer and more arguments. */
 export async function producerPerformance(
   classPath: string,
   kafka: string,
   topic: string,
   records: number,
   settings: readonly string[],
+  more: readonly string[] = [],
 ): Promise<Measured> {
-  const args = ["--topic", topic, "--num-records", String(records), "--record-size", "1000", "--throughput", "-1"];
+  const args = ["--topic", topic, "--num-records", String(records), "--record-size", "1000", "--throughput", "-1", ...more];
   const out = await java(classPath, PRODUCER, [...args, "--producer-props", `bootstrap.servers=${kafka}`, ...settings]);
   const last = out.trim().split("\n").at(-1) ?? "";
   const found = /([\d.]+) records\/sec .* ([\d.]+) ms 50th, .* ([\d.]+) ms 99th/.exec(last);
@@ -49,4 +51,36 @@ export async function consumerPerformance(
   const row = out.trim().split("\n").at(-1)?.split(", ") ?? [];
   if (row.length < 10 || Number(row[4]) < records) throw new Error(`ConsumerPerformance printed: ${out}`);
   return { perSecond: Number(row[9]), megabytesPerSecond: (Number(row[8]) * 2 ** 20) / 1e6 };
+}
+
+/**
+ * Takes and acknowledges so many records of a topic, in a share group of the topic's name, with so many consumers in one process. What was
+ * taken is acknowledged with the next poll. Joining is not counted: time begins where the first consumer tells of its first records.
+ */
+export async function shareConsumerPerformance(
+  classPath: string,
+  kafka: string,
+  topic: string,
+  records: number,
+  threads: number,
+): Promise<Measured> {
+  const args = ["--bootstrap-server", kafka, "--topic", topic, "--group", topic, "--num-records", String(records)];
+  const telling = ["--show-detailed-stats", "--reporting-interval", "100", "--hide-header", "--timeout", "60000"];
+  const out = await java(classPath, SHARE_CONSUMER, [...args, "--threads", String(threads), ...telling]);
+  // start, end, MB, MB/s, records/s, records so far, ms; the last row is the sum
+  const rows = out
+    .trim()
+    .split("\n")
+    .map((line) => line.split(", "))
+    .map(([, end, , , , seen]) => ({ endMs: javaTimeMs(end), seen: Number(seen) }));
+  const [first, last] = [rows.find(({ seen }) => seen > 0), rows.at(-1)];
+  if (first === undefined || last === undefined || !(last.seen >= records) || first === last)
+    throw new Error(`ShareConsumerPerformance printed: ${out}`);
+  const perSecond = ((last.seen - first.seen) * 1000) / (last.endMs - first.endMs);
+  return { perSecond, megabytesPerSecond: perSecond / 1000 };
+}
+
+/** Of `2026-01-31 23:59:59:999`. */
+function javaTimeMs(text = ""): number {
+  return Date.parse(`${text.slice(0, 19).replace(" ", "T")}.${text.slice(20)}Z`);
 }

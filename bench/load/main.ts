@@ -1,18 +1,14 @@
 /** The load process: takes one order over IPC, runs it, answers what it measured. */
 import { randomFillSync } from "node:crypto";
 import { encodeBatch } from "../../lib/kafka/index.ts";
+import { answering } from "../support/processes.ts";
 import { Connection, requestBytes } from "./connection.ts";
 import type { Measured, Order } from "./order.ts";
 import { percentiles } from "./percentiles.ts";
 import { replay } from "./replay.ts";
 import { readTail } from "./tail.ts";
 
-process.once("message", (order: Order) => {
-  run(order).then(
-    (measured) => process.send?.({ measured }, () => process.exit(0)),
-    (error) => process.send?.({ error: String(error) }, () => process.exit(1)),
-  );
-});
+answering(run);
 
 async function run(order: Order): Promise<Measured> {
   if (order.kind === "tail") return readTail(order);

@@ -45,11 +45,27 @@ export async function served(script: string, args: readonly string[]): Promise<S
   };
 }
 
-/** Runs one order in a process of its own. */
-export async function loaded(order: Order): Promise<Measured> {
-  const child = fork(`${root}bench/load/main.ts`, { stdio: "inherit" });
+/** Runs one order in a process of its own, whose script is `answering`. */
+export async function inProcess<O extends object>(script: string, order: O): Promise<Measured> {
+  // KafkaJS asks for time-outs in the past.
+  const execArgv = [...process.execArgv, "--disable-warning=TimeoutNegativeWarning"];
+  const child = fork(`${root}${script}`, { stdio: "inherit", execArgv });
   child.send(order);
   const [answer] = (await once(child, "message")) as [{ measured?: Measured; error?: string }];
   if (answer.measured === undefined) throw new Error(answer.error);
   return answer.measured;
+}
+
+export function loaded(order: Order): Promise<Measured> {
+  return inProcess("bench/load/main.ts", order);
+}
+
+/** In such a process: runs the order that comes, answers, and ends. */
+export function answering<O>(run: (order: O) => Promise<Measured>): void {
+  process.once("message", (order: O) => {
+    run(order).then(
+      (measured) => process.send?.({ measured }, () => process.exit(0)),
+      (error) => process.send?.({ error: String(error?.stack ?? error) }, () => process.exit(1)),
+    );
+  });
 }

@@ -8,10 +8,11 @@ export interface Row {
   readonly p99Ms: number | undefined;
 }
 
-export function printTable(rows: readonly Row[]): void {
+/** `last`: what the last column is. */
+export function printTable(rows: readonly Row[], last = "target"): void {
   const number = (value: number | undefined, digits: number): string => (value === undefined ? "" : value.toFixed(digits));
   const cells = [
-    ["", "per second", "MB/s", "p50 ms", "p99 ms", "target"],
+    ["", "per second", "MB/s", "p50 ms", "p99 ms", last],
     ...rows.map((row) => [
       row.name,
       number(row.perSecond, 0),
