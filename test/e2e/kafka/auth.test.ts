@@ -1,5 +1,6 @@
 /** SASL and the rights of tokens, by unmodified clients over TCP; and the same rights on `POST /kafka`. */
 import { createHash, createHmac, pbkdf2Sync } from "node:crypto";
+import { Admin, Producer, type SASLMechanismValue, stringSerializers } from "@platformatic/kafka";
 import { Kafka, logLevel, type SASLOptions } from "kafkajs";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Grant, Tokens } from "../../../lib/auth/index.ts";
@@ -100,6 +101,44 @@ describe("a KafkaJS client says who it is", () => {
     await expect(admin.connect().then(() => admin.listTopics())).rejects.toThrow();
     await admin.disconnect();
   });
+});
+
+describe.each(["TCP", "the tunnel"] as const)("a client of @platformatic/kafka, over %s,", (where) => {
+  let tunnel: Awaited<ReturnType<typeof startTunnel>> | undefined;
+  beforeAll(async () => {
+    if (where === "the tunnel") tunnel = await startTunnel({ ...ANY, url: server.url, clock: systemClock });
+  });
+  afterAll(() => tunnel?.close(1000));
+
+  const base = (mechanism: SASLMechanismValue, username: string, password: string) => ({
+    clientId: "test",
+    bootstrapBrokers: [tunnel === undefined ? (server.kafka as string) : `127.0.0.1:${tunnel.port}`],
+    retries: 0,
+    sasl: { mechanism, username, password },
+  });
+
+  test.each(["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] as const)("says by %s who it is", async (mechanism) => {
+    const { id, token } = await tokenWith(topic("mine", "write"));
+    const producer = new Producer({ ...base(mechanism, id, token), serializers: stringSerializers });
+    const send = (name: string) => producer.send({ messages: [{ topic: name, partition: 0, value: "x" }] });
+    if (tunnel === undefined || mechanism === "PLAIN") {
+      expect((await send("mine")).offsets).toHaveLength(1);
+      await expect(send("theirs")).rejects.toSatisfy(says("TOPIC_AUTHORIZATION_FAILED"));
+      const wrong = token.slice(0, -1) + (token.endsWith("2") ? "3" : "2");
+      const admin = new Admin(base(mechanism, id, wrong));
+      await expect(admin.listTopics()).rejects.toSatisfy(says("SASL_AUTHENTICATION_FAILED"));
+      await admin.close();
+    } else await expect(send("mine")).rejects.toSatisfy(says("UNSUPPORTED_SASL_MECHANISM"));
+    await producer.close();
+  });
+
+  /** Does it, or one of its causes, carry this error of Kafka's? */
+  function says(apiId: string): (error: unknown) => boolean {
+    return (error) => {
+      const { apiId: own, cause, errors = [] } = error as { apiId?: string; cause?: unknown; errors?: readonly unknown[] };
+      return own === apiId || (cause !== undefined && says(apiId)(cause)) || errors.some(says(apiId));
+    };
+  }
 });
 
 describe.each(["socketFactory", "tunnel"] as const)("over HTTPS, by %s, a client says who it is by SASL/PLAIN", (way) => {

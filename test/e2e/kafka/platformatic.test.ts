@@ -1,6 +1,7 @@
 /** @platformatic/kafka, as it is on npm: over TCP, and through the tunnel. */
 import { Admin, Consumer, ListOffsetTimestamps, Producer, stringDeserializers, stringSerializers } from "@platformatic/kafka";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { batchOf } from "../../unit/log/support.ts";
 import { overTcp, throughTunnel, type Way } from "./ways.ts";
 
 describe.each([
@@ -69,6 +70,29 @@ describe.each([
     expect(await at(ListOffsetTimestamps.EARLIEST)).toEqual([0n]);
     expect(await at(ListOffsetTimestamps.LATEST)).toEqual([5n]);
     expect(await at(1_700_000_002_500n)).toEqual([3n]);
+    await consumer.close(true);
+  });
+
+  test("reads from the offsets that it names, back and ahead", async () => {
+    await way.server.log.createTopic({ name: "sought", partitions: 2 });
+    for (let i = 0; i < 10; i++) {
+      await way.server.log.append({ topic: "sought", partition: i % 2, batches: batchOf([`v${i}`]) });
+    }
+    const consumer = new Consumer({ ...base, groupId: "seeker", deserializers: stringDeserializers, maxWaitTime: 200 });
+    const readFrom = async (zero: bigint, one: bigint, count: number): Promise<string[]> => {
+      const offsets = [zero, one].map((offset, partition) => ({ topic: "sought", partition, offset }));
+      const stream = await consumer.consume({ topics: ["sought"], mode: "manual", offsets, autocommit: false });
+      const values: string[] = [];
+      for await (const { value } of stream) {
+        values.push(value);
+        if (values.length === count) break;
+      }
+      await stream.close();
+      return values.sort();
+    };
+    expect(await readFrom(4n, 3n, 3)).toEqual(["v7", "v8", "v9"]);
+    expect(await readFrom(1n, 5n, 4)).toEqual(["v2", "v4", "v6", "v8"]);
+    expect(await readFrom(0n, 0n, 10)).toEqual(Array.from({ length: 10 }, (_, i) => `v${i}`));
     await consumer.close(true);
   });
 });
