@@ -149,6 +149,7 @@ export class EventLog extends Construct {
       storage: this.storage,
       alarmActions: props.alarmActions ?? [],
       lagAlarms: props.lagAlarms ?? {},
+      queueAlarms: props.queueAlarms ?? {},
       // No emulator has what the alarms over all groups are made of.
       lagQueries: props.endpointUrl === undefined,
       dashboard: props.dashboard ?? !dev,

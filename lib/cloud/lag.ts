@@ -137,7 +137,7 @@ export class LagMonitoring extends Construct {
 }
 
 /** One line a group and topic, the worst first. */
-function worstOf({ table }: LogStorage, metric: string): MathExpression {
+export function worstOf({ table }: LogStorage, metric: string): MathExpression {
   const schema = `SCHEMA("${LAG_NAMESPACE}", "Table", "Group", "Topic")`;
   return new MathExpression({
     expression: `SELECT MAX(${metric}) FROM ${schema} WHERE "Table" = '${table.tableName}' GROUP BY "Group", "Topic" ORDER BY MAX() DESC`,

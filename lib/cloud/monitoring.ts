@@ -18,7 +18,8 @@ import { Construct } from "constructs";
 import type { LogFunction } from "./functions.ts";
 import type { Gateway } from "./gateway.ts";
 import { LagMonitoring } from "./lag.ts";
-import type { LagAlarms } from "./props.ts";
+import type { LagAlarms, QueueAlarms } from "./props.ts";
+import { QueueMonitoring } from "./queues.ts";
 import type { LogStorage } from "./storage.ts";
 
 export interface ScheduledJob {
@@ -35,6 +36,7 @@ export interface MonitoringProps {
   readonly storage: LogStorage;
   readonly alarmActions: readonly IAlarmAction[];
   readonly lagAlarms: LagAlarms;
+  readonly queueAlarms: QueueAlarms;
   /** Alarms that ask queries, over all groups. */
   readonly lagQueries: boolean;
   readonly dashboard: boolean;
@@ -92,8 +94,14 @@ export class Monitoring extends Construct {
       queries: props.lagQueries,
       actions: props.alarmActions,
     });
-    this.#alarms.unshift(...lag.alarms);
-    if (props.dashboard) this.#show(props, lag);
+    const queues = new QueueMonitoring(this, "Queues", {
+      storage,
+      alarms: props.queueAlarms,
+      queries: props.lagQueries,
+      actions: props.alarmActions,
+    });
+    this.#alarms.unshift(...lag.alarms, ...queues.alarms);
+    if (props.dashboard) this.#show(props, [...lag.widgets, ...queues.widgets]);
   }
 
   /**
@@ -129,7 +137,7 @@ export class Monitoring extends Construct {
     age.addInsufficientDataAction(...actions);
   }
 
-  #show({ functions, jobs, gateway, storage }: MonitoringProps, lag: LagMonitoring): void {
+  #show({ functions, jobs, gateway, storage }: MonitoringProps, consumers: readonly GraphWidget[]): void {
     const graph = (title: string, ...left: IMetric[]): GraphWidget => new GraphWidget({ title, left, width: 8 });
     const dashboard = new Dashboard(this, "Dashboard", { defaultInterval: Duration.hours(3) });
     // What is wrong first, those that are on in front; then the consumers, then what serves them.
@@ -142,7 +150,7 @@ export class Monitoring extends Construct {
         height: 4,
       }),
     );
-    dashboard.addWidgets(...lag.widgets);
+    dashboard.addWidgets(...consumers);
     dashboard.addWidgets(
       graph("Requests", gateway.requests),
       graph("Refused and failed", gateway.clientErrors, gateway.serverErrors),

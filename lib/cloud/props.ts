@@ -56,6 +56,29 @@ export interface LagAlarms {
   readonly groups?: readonly LagGroupAlarm[];
 }
 
+/** Alarms on one topic of a queue: by new dead letters, and by what else is named. */
+export interface QueueAlarm {
+  /** The share group. */
+  readonly group: string;
+  readonly topic: string;
+  /** The longest that a message may wait. */
+  readonly seconds?: number;
+  /** The most messages that may wait. */
+  readonly depth?: number;
+  /** Default true. */
+  readonly deadLetters?: boolean;
+  /** Default none. */
+  readonly actions?: readonly IAlarmAction[];
+}
+
+/** When queues count as behind. */
+export interface QueueAlarms {
+  /** The longest that a message may wait in any queue, those included that are to wait by a header. Default: no such alarm. */
+  readonly seconds?: number;
+  /** Those that have alarms of their own, of plain metrics. Default none. */
+  readonly queues?: readonly QueueAlarm[];
+}
+
 /** Who is told when a consumer group is behind, and of what. `docs/lag.md` says what they get. */
 export interface LagNotifier {
   /** Its state is kept under it: 1 to 64 letters, digits, dots, dashes and underscores. */
@@ -130,6 +153,9 @@ export interface EventLogProps {
   /** Of all consumer groups together. */
   readonly lagAlarms?: LagAlarms;
 
+  /** Of queues. */
+  readonly queueAlarms?: QueueAlarms;
+
   /** Told by the look at lag itself, group by group: no alarm is needed for it. Default none. */
   readonly notifiers?: readonly LagNotifier[];
 
@@ -148,7 +174,7 @@ export interface EventLogProps {
 
 /** Checks what types cannot. Throws with the property, its value and what it may be. */
 export function checkProps(props: EventLogProps): void {
-  const { authorization, api, throttle, memoryMb, maxConcurrency, offsetsRetention, lagAlarms } = props;
+  const { authorization, api, throttle, memoryMb, maxConcurrency, offsetsRetention, lagAlarms, queueAlarms } = props;
   if (authorization?.type === "none" && authorization.insecure !== true)
     throw new Error('authorization: { type: "none" } lets everybody read and write; say insecure: true where that is meant');
   if (authorization?.type === "jwt") {
@@ -168,6 +194,12 @@ export function checkProps(props: EventLogProps): void {
   if (lagAlarms?.seconds !== undefined) checkWhole("lagAlarms.seconds", lagAlarms.seconds, 1, 1_000_000_000);
   if (lagAlarms?.records !== undefined) checkWhole("lagAlarms.records", lagAlarms.records, 1, 1_000_000_000_000);
   for (const named of lagAlarms?.groups ?? []) checkGroupAlarm(named);
+  if (queueAlarms?.seconds !== undefined) checkWhole("queueAlarms.seconds", queueAlarms.seconds, 1, 1_000_000_000);
+  for (const { seconds, depth, ...named } of queueAlarms?.queues ?? []) {
+    checkDimensions("queueAlarms.queues", named);
+    if (seconds !== undefined) checkWhole("queueAlarms.queues.seconds", seconds, 1, 1_000_000_000);
+    if (depth !== undefined) checkWhole("queueAlarms.queues.depth", depth, 1, 1_000_000_000_000);
+  }
   checkNotifiers(props.notifiers ?? []);
   for (const origin of props.corsOrigins ?? []) {
     if (origin !== "*" && !/^https?:\/\/[^/]+$/.test(origin))
@@ -176,15 +208,19 @@ export function checkProps(props: EventLogProps): void {
 }
 
 function checkGroupAlarm({ group, topic, seconds, records }: LagGroupAlarm): void {
-  for (const [name, value] of Object.entries({ group, topic })) {
-    // As CloudWatch's dimensions take them unchanged.
-    if (!/^(?!:)[\x21-\x24\x26-\x7e]{1,255}$/.test(value))
-      throw new Error(
-        `lagAlarms.groups: a ${name} takes 1 to 255 visible ASCII characters but %, and no colon in front; it is ${JSON.stringify(value)}`,
-      );
-  }
+  checkDimensions("lagAlarms.groups", { group, topic });
   if (seconds !== undefined) checkWhole("lagAlarms.groups.seconds", seconds, 1, 1_000_000_000);
   if (records !== undefined) checkWhole("lagAlarms.groups.records", records, 1, 1_000_000_000_000);
+}
+
+/** As CloudWatch's dimensions take them unchanged. */
+function checkDimensions(where: string, { group, topic }: { readonly group: string; readonly topic: string }): void {
+  for (const [name, value] of Object.entries({ group, topic })) {
+    if (!/^(?!:)[\x21-\x24\x26-\x7e]{1,255}$/.test(value))
+      throw new Error(
+        `${where}: a ${name} takes 1 to 255 visible ASCII characters but %, and no colon in front; it is ${JSON.stringify(value)}`,
+      );
+  }
 }
 
 function checkNotifiers(notifiers: readonly LagNotifier[]): void {

@@ -33,7 +33,7 @@ describe("the bundle of", () => {
     ["sweep", 300, 430],
     ["merge", 300, 430],
     ["compact", 300, 430],
-    ["lag", 370, 590],
+    ["lag", 370, 640],
     ["expire", 300, 430],
     ["queues", 370, 590],
     ["transactions", 400, 590],

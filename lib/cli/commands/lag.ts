@@ -9,6 +9,7 @@ import { examples } from "../help.ts";
 import { duration } from "../ui/numbers.ts";
 import { sparkline } from "../ui/sparkline.ts";
 import { table } from "../ui/table.ts";
+import { byAge, queueTable } from "./queue.ts";
 
 interface LagOptions extends ServerOptions {
   readonly watch?: boolean;
@@ -34,7 +35,8 @@ export function addLagCommand(program: Command, context: Context): void {
       )}
 
 OK; WARN: slower than what comes in; ERR: the commit is beyond the log end; STOP: no longer commits; STALL: commits, and stands
-still; REWIND: went back. A time with ">" is a lower bound. LOST is gone before the group read it.`,
+still; REWIND: went back. A time with ">" is a lower bound. LOST is gone before the group read it.
+Queues come below: how much there is to do, and how old the oldest of it is (as JSON: brokerless queue list --json).`,
     )
     .action(async (group: string | undefined, options: LagOptions) => {
       const client = connect(options, context);
@@ -57,8 +59,12 @@ async function show(
   const rows = group === undefined ? (await client.groups.lags()).sort(byPain) : (await client.groups.lag(group)).sort(byPain);
   if (json) return out.json(rows.map(jsonOf));
   const clear = watch === true && out.isTty ? CLEAR_SCREEN : "";
+  // A queue commits nothing: what it has to do is shown below.
+  const queues = (await client.queues.list()).filter((one) => group === undefined || one.group === group).sort(byAge);
+  const queued = queues.length === 0 ? "" : queueTable(queues);
   if (rows.length === 0) {
-    if (clear !== "") await out.write(clear);
+    if (clear !== "" || queued !== "") await out.write(clear + queued);
+    if (queued !== "") return;
     return err.tell(group === undefined ? "no group has committed yet\n" : `group "${group}" has committed nothing yet\n`);
   }
   const [first] = rows;
@@ -66,7 +72,7 @@ async function show(
     first !== undefined && "group" in first
       ? table([...HEAD("GROUP", "TOPIC"), "PARTITIONS", "LATELY"], (rows as TopicLag[]).map(topicCells))
       : table([...HEAD("TOPIC", "PARTITION"), "CLIENT-ID", "LATELY"], (rows as PartitionLag[]).map(partitionCells));
-  return out.write(`${clear}${text}`);
+  return out.write(`${clear}${text}${queued === "" ? "" : `\n${queued}`}`);
 }
 
 const HEAD = (...names: string[]): string[] => [...names, "STATUS", "LAG", "BEHIND", "CATCH-UP", "LOST"];

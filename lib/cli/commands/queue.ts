@@ -1,6 +1,7 @@
 /** `brokerless queue`: receive, settle, look at and redrive the messages of a queue. */
 import { type Command, Option } from "commander";
-import type { JobParts, Settling } from "../../client/index.ts";
+import { snakeCase } from "../../base/names.ts";
+import type { JobParts, QueueRow, Settling } from "../../client/index.ts";
 import { type Context, connect, type ServerOptions, withServer } from "../context.ts";
 import { UsageError } from "../exit-codes.ts";
 import { examples } from "../help.ts";
@@ -18,6 +19,7 @@ export function addQueueCommand(program: Command, context: Context): void {
   addSettle(queue, context, "ack", "messages are done: they are not delivered again");
   addSettle(queue, context, "release", "give messages back: others get them at once");
   addSettle(queue, context, "reject", "messages cannot be processed: to the dead-letter topic, or nowhere");
+  addList(queue, context);
   addStats(queue, context);
   addRedrive(queue, context);
 }
@@ -88,6 +90,34 @@ function throwFirst(errors: readonly (Error | undefined)[]): void {
   for (const error of errors) if (error !== undefined) throw error;
 }
 
+function addList(queue: Command, context: Context): void {
+  withServer(queue.command("list").description("every queue, what is oldest first: a line for each group and topic"), context.io)
+    .option("--json", "print JSON")
+    .addHelpText("after", examples(["brokerless queue list", "where work waits"]))
+    .action(async (options: JsonOption) => {
+      const rows = (await connect(options, context).queues.list()).sort(byAge);
+      if (options.json) return context.out.json(rows.map(rowJson));
+      if (rows.length === 0) return context.err.tell("there is no queue\n");
+      return context.out.write(queueTable(rows));
+    });
+}
+
+export function byAge(a: QueueRow, b: QueueRow): number {
+  return (b.oldestAgeMs ?? -1) - (a.oldestAgeMs ?? -1) || b.depth - a.depth;
+}
+
+export function queueTable(rows: readonly QueueRow[]): string {
+  const cells = rows.map(({ group, topic, depth, inFlight, parked, dying, deadLetters, oldestAgeMs }) => {
+    const age = oldestAgeMs === undefined ? "-" : duration(oldestAgeMs);
+    return [group, topic, depth, inFlight, parked, dying, deadLetters, age];
+  });
+  return table(["GROUP", "TOPIC", "DEPTH", "IN-FLIGHT", "PARKED", "DYING", "DEAD-LETTERS", "OLDEST"], cells);
+}
+
+function rowJson(row: QueueRow): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(row).map(([name, value]) => [snakeCase(name), value ?? null]));
+}
+
 function addStats(queue: Command, context: Context): void {
   subcommand(queue, "stats <group>", "how much there is to do, how much is being done, and how old the oldest is", context)
     .addHelpText("after", examples(["brokerless queue stats resizers", "one line"]))
@@ -106,7 +136,7 @@ function addStats(queue: Command, context: Context): void {
           dead_letter_topic: deadLetterTopic ?? null,
         });
       }
-      const age = oldestAgeMs === undefined ? "-" : duration(oldestAgeMs / 1000);
+      const age = oldestAgeMs === undefined ? "-" : duration(oldestAgeMs);
       const row = [group, depth, inFlight, parked, dying, deadLetters, age, deadLetterTopic ?? "-"];
       return context.out.write(
         table(["GROUP", "DEPTH", "IN-FLIGHT", "PARKED", "DYING", "DEAD-LETTERS", "OLDEST", "DEAD-LETTER-TOPIC"], [row]),

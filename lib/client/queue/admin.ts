@@ -2,7 +2,7 @@
 import { BrokerlessError, type ErrorCode } from "../../base/errors.ts";
 import { type Connection, numberIn, strange } from "../connection.ts";
 import type { JobParts } from "./job.ts";
-import type { QueueStats, Received, ReceiveOptions, Redriven, Settling } from "./types.ts";
+import type { QueueCounts, QueueRow, QueueStats, Received, ReceiveOptions, Redriven, Settling } from "./types.ts";
 
 interface Answer {
   readonly [name: string]: unknown;
@@ -51,10 +51,29 @@ export class QueueAdmin {
     );
   }
 
+  /** Of every queue that the token may see, a row a group and topic. */
+  async list(): Promise<QueueRow[]> {
+    const { http } = this.#connection;
+    const { queues } = (await http.json({ method: "GET", path: ["v1", "queues"] })) as Answer;
+    if (!Array.isArray(queues)) throw strange(http, "queues");
+    return queues.map((one: Answer) => ({
+      group: String(one["group"]),
+      topic: String(one["topic"]),
+      ...this.#countsOf(one),
+      partitions: numberIn(one, "partitions", http),
+    }));
+  }
+
   async stats(group: string): Promise<QueueStats> {
     const { http } = this.#connection;
     const answer = (await http.json({ method: "GET", path: ["v1", "queues", group] })) as Answer;
-    const { oldest_age_ms: age, dead_letter_topic: topic } = answer;
+    const { dead_letter_topic: topic } = answer;
+    return { ...this.#countsOf(answer), deadLetterTopic: typeof topic === "string" ? topic : undefined };
+  }
+
+  #countsOf(answer: Answer): QueueCounts {
+    const { http } = this.#connection;
+    const { oldest_age_ms: age } = answer;
     return {
       depth: numberIn(answer, "depth", http),
       inFlight: numberIn(answer, "in_flight", http),
@@ -62,7 +81,6 @@ export class QueueAdmin {
       dying: numberIn(answer, "dying", http),
       deadLetters: numberIn(answer, "dead_letters", http),
       oldestAgeMs: typeof age === "number" ? age : undefined,
-      deadLetterTopic: typeof topic === "string" ? topic : undefined,
     };
   }
 

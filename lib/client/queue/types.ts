@@ -21,15 +21,30 @@ export interface QueueOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-export interface QueueStats {
+export interface QueueCounts {
+  /** Messages to be received, now or later. */
   readonly depth: number;
   readonly inFlight: number;
+  /** Of both: kept apart, because their time has not come or others went ahead. */
   readonly parked: number;
+  /** Rejected or delivered too often, and not in the dead-letter topic yet. */
   readonly dying: number;
   /** Ever. */
   readonly deadLetters: number;
+  /** Of the oldest message that is not settled; undefined: there is none. */
   readonly oldestAgeMs: number | undefined;
+}
+
+export interface QueueStats extends QueueCounts {
   readonly deadLetterTopic: string | undefined;
+}
+
+/** One topic of a queue. */
+export interface QueueRow extends QueueCounts {
+  readonly group: string;
+  readonly topic: string;
+  /** How many have begun. */
+  readonly partitions: number;
 }
 
 export interface Redriven {

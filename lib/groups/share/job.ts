@@ -3,23 +3,13 @@
  * wait for a visitor. It can die at any point and be run again, or twice at once.
  */
 import { type JobReport, type JobRun, mayGoOn, unlessDamaged } from "../../log/jobs/job.ts";
-import { storageStep } from "../../log/storage-errors.ts";
-import type { Clock, Storage } from "../../ports/index.ts";
-import { GROUPS } from "../items/group.ts";
-import { decodeState, stateKey } from "../items/state.ts";
+import type { Clock } from "../../ports/index.ts";
 import type { ShareGroupsApi } from "./types.ts";
 
 export const TEND_EVERY_MS = 60_000;
 
-export async function tendQueues(
-  { storage, clock }: { readonly storage: Storage; readonly clock: Clock },
-  shares: ShareGroupsApi,
-  run: JobRun,
-): Promise<JobReport> {
-  const { table } = storage;
-  const names = (await storageStep("list groups", () => table.range(GROUPS))).map(({ key }) => key.sk);
-  const items = await storageStep("list groups", () => table.getMany(names.map(stateKey)));
-  const queues = names.filter((_, i) => decodeState(items[i])?.state.type === "share");
+export async function tendQueues({ clock }: { readonly clock: Clock }, shares: ShareGroupsApi, run: JobRun): Promise<JobReport> {
+  const queues = await shares.names();
   let partitions = 0;
   for (const group of run.dryRun === true ? [] : queues) {
     if (!mayGoOn(run, clock)) return { groups: queues.length, partitions, left: true };

@@ -17,6 +17,7 @@ import { GroupStore } from "../store.ts";
 import type { TopicPartitions } from "../types.ts";
 import { clearShareTopic, resetSharePartition } from "./clear.ts";
 import { beat, checkHeartbeat, emptyShareGroup, type ShareBeat } from "./membership.ts";
+import { shareGroupNames } from "./names.ts";
 import { ShareLane } from "./partition.ts";
 import { firstTimestampMs } from "./read.ts";
 import { openSession } from "./session.ts";
@@ -243,16 +244,25 @@ class ShareGroups implements T.ShareGroupsApi {
     }));
   }
 
+  names(): Promise<string[]> {
+    return shareGroupNames(this.#parts.storage);
+  }
+
   async depths(group: string, topics?: readonly string[]): Promise<T.ShareDepth[]> {
     await this.#existing(group);
     const known = await this.#partitionsOf(group, topics);
     const nowMs = this.#parts.clock.nowMs();
-    const [states, infos] = await Promise.all([this.#states(group, known), this.#infos(known)]);
+    const [states, infos, { deadLetterTopic }] = await Promise.all([
+      this.#states(group, known),
+      this.#infos(known),
+      this.#store.configs.share(group),
+    ]);
     return inParallel(known, PARTITIONS_AT_ONCE, async ({ topicId, partition, topic }, i) => {
       const state = states[i];
       const { logStartOffset = 0, logEndOffset = 0 } = infos[i] ?? {};
       const place = { ...this.#parts, topic, partition, isolation: "read_uncommitted" as const };
-      const base = { topicId, partition, topic: topic.name, logEndOffset, stateEpoch: state?.epoch ?? 0 };
+      const isDeadLetters = topic.name === deadLetterTopic;
+      const base = { topicId, partition, topic: topic.name, logEndOffset, stateEpoch: state?.epoch ?? 0, isDeadLetters };
       if (state === undefined) {
         const none = {
           startOffset: -1,

@@ -136,6 +136,8 @@ export interface ShareDepth extends ShareOffset {
   readonly deadLetters: number;
   /** When the oldest record was written that is not finished, milliseconds since 1970; -1: there is none. */
   readonly oldestAtMs: number;
+  /** Its topic is the group's dead-letter topic: what is there waits for a redrive, not for a worker. */
+  readonly isDeadLetters: boolean;
 }
 
 export interface ShareGroupsApi {
@@ -163,6 +165,8 @@ export interface ShareGroupsApi {
   tend(group: string, run: Pick<JobRun, "untilMs" | "signal">): Promise<{ readonly partitions: number; readonly left: boolean }>;
   /** What there is to do. Throws `unknown_group`. */
   depths(group: string, topics?: readonly string[]): Promise<ShareDepth[]>;
+  /** All share groups, sorted. */
+  names(): Promise<string[]>;
   /** Of a group without members: the partition begins anew at this offset. Throws `unknown_group`, `non_empty_group`. */
   alterOffsets(
     group: string,

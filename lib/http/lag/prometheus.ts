@@ -1,18 +1,60 @@
 /**
  * Lag as gauges in Prometheus's text format, by the names and labels that dashboards for Burrow and for kafka-lag-exporter ask
- * for. Pure. A partition that several groups read is told of once.
+ * for; and queues by names of our own. Pure. A partition that several groups read is told of once.
  */
+
+import type { QueueDepth } from "../../lag/queues.ts";
 import { STATUSES } from "../../lag/rules.ts";
 import type { GroupLag } from "../../lag/types.ts";
 
 type Labels = Readonly<Record<string, string | number>>;
 
+/** What a scrape is answered: each series once, its samples together under its type. */
+class Exposition {
+  readonly #series = new Map<string, Map<string, number>>();
+  readonly #counters = new Set<string>();
+
+  gauge(name: string, value: number, labels: Labels): void {
+    const of = this.#series.get(name) ?? new Map<string, number>();
+    this.#series.set(name, of.set(labelText(labels), value));
+  }
+
+  counter(name: string, value: number, labels: Labels): void {
+    this.#counters.add(name);
+    this.gauge(name, value, labels);
+  }
+
+  text(): string {
+    const lines: string[] = [];
+    for (const [name, of] of this.#series) {
+      lines.push(`# TYPE ${name} ${this.#counters.has(name) ? "counter" : "gauge"}`);
+      for (const [labels, value] of of) lines.push(`${name}{${labels}} ${value}`);
+    }
+    return lines.length === 0 ? "" : `${lines.join("\n")}\n`;
+  }
+}
+
+/** A queue with nothing in it is told of too: its alarm ends. */
+export function queueText(queues: readonly QueueDepth[], nowMs: number): string {
+  const shown = new Exposition();
+  for (const { group, partitions } of queues) {
+    for (const one of partitions) {
+      const labels = { group, topic: one.topic, partition: one.partition };
+      shown.gauge("brokerless_queue_depth", one.depth, labels);
+      shown.gauge("brokerless_queue_in_flight", one.inFlight, labels);
+      shown.gauge("brokerless_queue_parked", one.parked, labels);
+      shown.gauge("brokerless_queue_dying", one.dying, labels);
+      const ageMs = one.oldestAtMs < 0 ? 0 : Math.max(0, nowMs - one.oldestAtMs);
+      shown.gauge("brokerless_queue_oldest_seconds", ageMs / 1000, labels);
+      shown.counter("brokerless_queue_dead_letters_total", one.deadLetters, labels);
+    }
+  }
+  return shown.text();
+}
+
 export function lagText(cluster: string, groups: readonly GroupLag[]): string {
-  const series = new Map<string, Map<string, number>>();
-  const gauge = (name: string, value: number, labels: Labels): void => {
-    const of = series.get(name) ?? new Map<string, number>();
-    series.set(name, of.set(labelText(labels), value));
-  };
+  const shown = new Exposition();
+  const gauge = shown.gauge.bind(shown);
   for (const { group, status: groupStatus, totalLag, maxLag, maxTime, partitions } of groups) {
     const burrow = { cluster, consumer_group: group };
     const exporter = { cluster_name: cluster, group };
@@ -49,12 +91,7 @@ export function lagText(cluster: string, groups: readonly GroupLag[]): string {
       gauge("kafka_partition_earliest_offset", logStartOffset, { cluster_name: cluster, ...where });
     }
   }
-  const lines: string[] = [];
-  for (const [name, of] of series) {
-    lines.push(`# TYPE ${name} gauge`);
-    for (const [labels, value] of of) lines.push(`${name}{${labels}} ${value}`);
-  }
-  return lines.length === 0 ? "" : `${lines.join("\n")}\n`;
+  return shown.text();
 }
 
 function labelText(labels: Labels): string {

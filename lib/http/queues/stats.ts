@@ -2,6 +2,7 @@
 import * as z from "zod";
 import { BrokerlessError } from "../../base/errors.ts";
 import { redrive } from "../../groups/share/redrive.ts";
+import { type QueueDepth, queueDepths, queueOf } from "../../lag/queues.ts";
 import { json, type Reply } from "../call.ts";
 import { errorBody } from "../errors.ts";
 import type { Exchange } from "../exchange.ts";
@@ -47,25 +48,23 @@ export const redrivenSchema = z.object({
 export async function stats(exchange: Exchange): Promise<Reply> {
   const group = exchange.param("group");
   const nowMs = exchange.surface.clock.nowMs();
-  const depths = await (await sharesOf(exchange)).depths(group);
-  const partitions = depths
-    .filter(({ topic }) => exchange.may({ resource: "topic", operation: "describe", name: topic }))
-    .map((one) => ({
-      topic: one.topic,
-      partition: one.partition,
-      start_offset: one.startOffset,
-      end_offset: one.endOffset,
-      log_end_offset: one.logEndOffset,
-      depth: one.depth,
-      in_flight: one.inFlight,
-      parked: one.parked,
-      dying: one.dying,
-      dead_letters: one.deadLetters,
-      oldest_age_ms: one.oldestAtMs < 0 ? null : Math.max(0, nowMs - one.oldestAtMs),
-    }));
+  const depths = (await (await sharesOf(exchange)).depths(group)).filter(({ topic }) => maySee(exchange, topic));
+  const partitions = depths.map((one) => ({
+    topic: one.topic,
+    partition: one.partition,
+    start_offset: one.startOffset,
+    end_offset: one.endOffset,
+    log_end_offset: one.logEndOffset,
+    depth: one.depth,
+    in_flight: one.inFlight,
+    parked: one.parked,
+    dying: one.dying,
+    dead_letters: one.deadLetters,
+    oldest_age_ms: one.oldestAtMs < 0 ? null : Math.max(0, nowMs - one.oldestAtMs),
+  }));
   const deadLetterTopic = await deadLetterTopicOf(exchange);
-  const queue = partitions.filter(({ topic }) => topic !== deadLetterTopic);
-  const sum = (of: (one: (typeof partitions)[number]) => number): number => queue.reduce((total, one) => total + of(one), 0);
+  const queue = queueOf(group, depths, nowMs).map(countsOf);
+  const sum = (of: (one: (typeof queue)[number]) => number): number => queue.reduce((total, one) => total + of(one), 0);
   const ages = queue.flatMap(({ oldest_age_ms }) => oldest_age_ms ?? []);
   return json({
     group,
@@ -78,6 +77,34 @@ export async function stats(exchange: Exchange): Promise<Reply> {
     oldest_age_ms: ages.length === 0 ? null : Math.max(...ages),
     partitions,
   });
+}
+
+export const queueRowSchema = z.object({ group: z.string(), topic: z.string(), ...counts, partitions: z.int() });
+
+export async function listQueues(exchange: Exchange): Promise<Reply> {
+  const rows: z.infer<typeof queueRowSchema>[] = [];
+  for await (const topics of queueDepths({ clock: exchange.surface.clock, shares: await sharesOf(exchange) })) {
+    for (const one of topics) {
+      if (!exchange.may({ resource: "group", operation: "describe", name: one.group }) || !maySee(exchange, one.topic)) continue;
+      rows.push({ group: one.group, topic: one.topic, ...countsOf(one), partitions: one.partitions.length });
+    }
+  }
+  return json({ queues: rows });
+}
+
+function maySee(exchange: Exchange, topic: string): boolean {
+  return exchange.may({ resource: "topic", operation: "describe", name: topic });
+}
+
+function countsOf({ depth, inFlight, parked, dying, deadLetters, oldestAgeMs }: Omit<QueueDepth, "group" | "topic">) {
+  return {
+    depth,
+    in_flight: inFlight,
+    parked,
+    dying,
+    dead_letters: deadLetters,
+    oldest_age_ms: oldestAgeMs ?? null,
+  };
 }
 
 export async function redriveQueue(exchange: Exchange): Promise<Reply> {

@@ -54,7 +54,7 @@ export function operationsOf(options: OperationsOptions): Operations {
       { under: "/v1/groups/", load: async () => (await import("./group-configs.ts")).groupConfigOperations() },
       { under: "/v3/clusters/", load: async () => (await import("./consumer-groups.ts")).consumerGroupOperations() },
     );
-  if (withShares) later.push({ under: "/v1/queues/", load: async () => (await import("./queues.ts")).queueOperations(limits) });
+  if (withShares) later.push({ under: "/v1/queues", load: async () => (await import("./queues.ts")).queueOperations(limits) });
   if (withLag)
     later.push(
       { under: "/v1/lag", load: async () => (await import("./lag.ts")).lagOperations() },

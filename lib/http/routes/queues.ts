@@ -1,14 +1,15 @@
 /** Queues: a share group over HTTP. Any server serves any call. */
 import * as z from "zod";
-import { onGroup } from "../access.ts";
+import { onCluster, onGroup } from "../access.ts";
 import type { Limits } from "../limits.ts";
 import { type Operation, operation } from "../operation.ts";
 import { JSON_TYPE } from "../produce/media.ts";
 import { receive, receiveSchema } from "../queues/receive.ts";
 import { extendSchema, settle, settledSchema, settleSchema } from "../queues/settle.ts";
-import { redrivenSchema, redriveQueue, redriveSchema, stats, statsSchema } from "../queues/stats.ts";
+import { listQueues, queueRowSchema, redrivenSchema, redriveQueue, redriveSchema, stats, statsSchema } from "../queues/stats.ts";
 
-const QUEUE = "/v1/queues/{group}";
+const QUEUES = "/v1/queues";
+const QUEUE = `${QUEUES}/{group}`;
 
 const content = <T extends z.ZodType>(schema: T) => ({ [JSON_TYPE]: schema });
 
@@ -74,6 +75,18 @@ export function queueOperations(limits: Limits): Operation[] {
       body: content(extendSchema),
       responses: { 200: { description: "what became of each", content: content(settledSchema) } },
       handle: (exchange) => settle(exchange, "extend"),
+    }),
+    operation({
+      id: "listQueues",
+      method: "GET",
+      path: QUEUES,
+      tag: "groups",
+      summary: "What there is to do in every queue, topic by topic",
+      access: onCluster("describe"),
+      responses: {
+        200: { description: "a row a group and topic", content: content(z.object({ queues: z.array(queueRowSchema) })) },
+      },
+      handle: listQueues,
     }),
     operation({
       id: "getQueue",

@@ -1,6 +1,7 @@
 /** What operators and tools ask: health, metrics, the description of the API. */
 import * as z from "zod";
 import { BrokerlessError } from "../../base/errors.ts";
+import type { QueueDepth } from "../../lag/queues.ts";
 import type { GroupLag } from "../../lag/types.ts";
 import { onCluster } from "../access.ts";
 import { json, jsonText } from "../call.ts";
@@ -68,13 +69,21 @@ export function serviceOperations(describe: () => Promise<OpenApiDocument>, with
         access: onCluster("read"),
         responses: { 200: { description: "the metrics", content: { "text/plain": z.string() } } },
         async handle({ surface }) {
-          const text = (surface.metricsText?.() ?? "") + (await lagMetrics(surface));
+          const text = (surface.metricsText?.() ?? "") + (await lagMetrics(surface)) + (await queueMetrics(surface));
           return jsonText(text, 200, "text/plain; version=0.0.4; charset=utf-8");
         },
       }),
     );
   }
   return operations;
+}
+
+async function queueMetrics({ shares, clock }: Surface): Promise<string> {
+  if (shares === undefined) return "";
+  const [{ queueText }, { queueDepths }] = await Promise.all([import("../lag/prometheus.ts"), import("../../lag/queues.ts")]);
+  const queues: QueueDepth[] = [];
+  for await (const topics of queueDepths({ clock, shares: await shares() })) queues.push(...topics);
+  return queueText(queues, clock.nowMs());
 }
 
 /** Looked at anew with every scrape. */

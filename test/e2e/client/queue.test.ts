@@ -101,6 +101,11 @@ test("the command line takes, settles, tells and redrives", async () => {
   expect(JSON.parse(await run(`queue ack ${topic} ${receiptOf("good")} --json`))).toMatchObject({ settled: 1 });
   await run(`queue reject ${topic} ${receiptOf("bad")}`);
   expect(JSON.parse(await run(`queue stats ${topic} --json`))).toMatchObject({ depth: 0, in_flight: 0, dead_letters: 1 });
+  const listed = JSON.parse(await run("queue list --json")).find((one: { group: string }) => one.group === topic);
+  expect(listed).toMatchObject({ topic, depth: 0, in_flight: 0, dead_letters: 1, oldest_age_ms: null, partitions: 2 });
+  const [head, row] = (await run(`lag ${topic}`)).trim().split("\n");
+  expect(head?.split(/ +/)).toEqual(["GROUP", "TOPIC", "DEPTH", "IN-FLIGHT", "PARKED", "DYING", "DEAD-LETTERS", "OLDEST"]);
+  expect(row?.split(/ +/)).toEqual([topic, topic, "0", "0", "0", "0", "1", "-"]);
   expect(await run(`queue redrive ${topic}`)).toBe("1 redriven, 0 skipped, 0 failed\n");
   expect(await run(`queue receive ${topic} --topic ${topic} --ack`)).toMatch(/\tbad\n$/);
   const late = await brokerless(["queue", "release", topic, receiptOf("good")], { url: server.url });

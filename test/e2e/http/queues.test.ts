@@ -157,6 +157,34 @@ describe("a queue over HTTP", () => {
     expect(other.body).toMatchObject({ code: "unknown_group", message: expect.stringContaining("classic group") });
   });
 
+  test("is listed with all others, and in the metrics", async () => {
+    const q = await queue(["a", "b", "c"], 2);
+    await q.configure({ "errors.deadletterqueue.topic.name": `${q.name}.dead` });
+    const { messages } = (await q.receive({ max_messages: 2 })).body;
+    await q.settle("reject", messages.slice(0, 1));
+    const { queues } = (await ask(`${server.url}/v1/queues`)).body;
+    expect(queues.filter((one: Answer) => one.group === q.name)).toEqual([
+      {
+        group: q.name,
+        topic: q.name,
+        depth: 1,
+        in_flight: 1,
+        parked: 0,
+        dying: 0,
+        dead_letters: 1,
+        oldest_age_ms: expect.any(Number),
+        partitions: 2,
+      },
+    ]);
+    const { body: text } = await ask(`${server.url}/metrics`);
+    const labels = `{group="${q.name}",topic="${q.name}",partition="0"}`;
+    expect(text).toContain(`brokerless_queue_depth${labels} 1\n`);
+    expect(text).toContain(`brokerless_queue_in_flight${labels} 1\n`);
+    expect(text).toContain(`# TYPE brokerless_queue_dead_letters_total counter\n`);
+    expect(text).toContain(`brokerless_queue_dead_letters_total${labels} 1\n`);
+    expect(text).toMatch(new RegExp(`brokerless_queue_oldest_seconds${labels.replace(/[{}]/g, "\\$&")} \\d`));
+  });
+
   test("is served by any process: what one gave out, another settles", async () => {
     const q = await queue(["a"]);
     const init = jsonInit({ topics: [q.name] });
