@@ -46,8 +46,8 @@ export async function startKafka(classPath: string, folder: string, flush: boole
     "transaction.state.log.min.isr": 1,
     "share.coordinator.state.topic.replication.factor": 1,
     "share.coordinator.state.topic.min.isr": 1,
-    // As `brokerless serve` comes: no wait for more members.
-    "group.initial.rebalance.delay.ms": 0,
+    // As `brokerless serve` comes.
+    "group.initial.rebalance.delay.ms": 300,
     "max.connections.per.ip": 100_000,
     ...(flush ? { "log.flush.interval.messages": 1 } : {}),
   };

@@ -64,7 +64,7 @@ async function measure(server: MeasuredServer): Promise<void> {
   );
   const plain = await producerPerformance(classPath, server.kafka, "acked", records / 3, ["acks=all"]);
   note(server, "ProducerPerformance, its defaults", plain);
-  note(server, "ConsumerPerformance", await consumerPerformance(classPath, dir, server.kafka, "perf", records));
+  note(server, "ConsumerPerformance", await consumerPerformance(classPath, server.kafka, "perf", records));
   for (const name of ["kafkajs", "platformatic"] as const) {
     const order = { client: name, kafka: server.kafka, topic: "node", durationMs, records: 0 };
     note(server, `${name}, 64 x 1 record`, await client({ ...order, kind: "single" }));

@@ -1,9 +1,9 @@
 /** Kafka's own performance tools, and what they print. */
 import { execFile } from "node:child_process";
-import { writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import type { Measured } from "../load/order.ts";
+import { INPUT, OUTPUTS, PARTITIONS, type TransactOrder } from "./transact.ts";
 
 const PRODUCER = "org.apache.kafka.tools.ProducerPerformance";
 const CONSUMER = "org.apache.kafka.tools.ConsumerPerformance";
@@ -26,8 +26,8 @@ export async function producerPerformance(
   settings: readonly string[],
   more: readonly string[] = [],
 ): Promise<Measured> {
-  const args = ["--topic", topic, "--num-records", String(records), "--record-size", "1000", "--throughput", "-1", ...more];
-  const out = await java(classPath, PRODUCER, [...args, "--producer-props", `bootstrap.servers=${kafka}`, ...settings]);
+  const args = ["--bootstrap-server", kafka, "--topic", topic, "--num-records", String(records), "--record-size", "1000"];
+  const out = await java(classPath, PRODUCER, [...args, "--throughput", "-1", ...more, "--command-property", ...settings]);
   const last = out.trim().split("\n").at(-1) ?? "";
   const found = /([\d.]+) records\/sec .* ([\d.]+) ms 50th, .* ([\d.]+) ms 99th/.exec(last);
   if (found === null) throw new Error(`ProducerPerformance printed: ${out}`);
@@ -36,16 +36,8 @@ export async function producerPerformance(
 }
 
 /** Reads so many records of a topic in a group of its own; joining is not counted. */
-export async function consumerPerformance(
-  classPath: string,
-  folder: string,
-  kafka: string,
-  topic: string,
-  records: number,
-): Promise<Measured> {
-  const config = join(folder, "consumer.properties");
-  writeFileSync(config, "auto.offset.reset=earliest\n");
-  const args = ["--bootstrap-server", kafka, "--topic", topic, "--messages", String(records), "--consumer.config", config];
+export async function consumerPerformance(classPath: string, kafka: string, topic: string, records: number): Promise<Measured> {
+  const args = ["--bootstrap-server", kafka, "--topic", topic, "--num-records", String(records)];
   const out = await java(classPath, CONSUMER, [...args, "--timeout", "60000", "--hide-header"]);
   // start, end, MB, MB/s, records, records/s, rebalance ms, fetch ms, fetch MB/s, fetch records/s
   const row = out.trim().split("\n").at(-1)?.split(", ") ?? [];
@@ -78,6 +70,15 @@ export async function shareConsumerPerformance(
     throw new Error(`ShareConsumerPerformance printed: ${out}`);
   const perSecond = ((last.seen - first.seen) * 1000) / (last.endMs - first.endMs);
   return { perSecond, megabytesPerSecond: perSecond / 1000 };
+}
+
+/** What `transact` does, by Kafka's own producer: `Transact.java`. */
+export async function javaTransactions(classPath: string, order: Omit<TransactOrder, "by" | "url">): Promise<Measured> {
+  const { kafka, workers, records, durationMs } = order;
+  const sizes = [workers, records, durationMs, PARTITIONS].map(String);
+  const args = [kafka, `java-${workers}-${records}`, ...sizes, INPUT, ...OUTPUTS];
+  const program = fileURLToPath(new URL("Transact.java", import.meta.url));
+  return JSON.parse(await java(classPath, program, args)) as Measured;
 }
 
 /** Of `2026-01-31 23:59:59:999`. */

@@ -1,6 +1,6 @@
 /**
- * `npm run bench:transactions`: transactions in a second, one server at a time, medians over the rounds: KafkaJS over TCP and through `POST /kafka`, and
- * our own atomic request, beside a real Kafka 4; and Kafka's ProducerPerformance with a transactional id. A table (`--json`: as JSON) and
+ * `npm run bench:transactions`: transactions in a second, one server at a time, medians over the rounds: Kafka's own producer, KafkaJS over TCP and through
+ * `POST /kafka`, and our own atomic request, beside a real Kafka 4; and Kafka's ProducerPerformance with a transactional id. A table (`--json`: as JSON) and
  * `bench/results/transactions.json`.
  */
 import { mkdtempSync, rmSync } from "node:fs";
@@ -12,7 +12,7 @@ import { inProcess } from "../support/processes.ts";
 import { Results } from "../support/results.ts";
 import { kafkaClassPath, startKafka } from "./broker.ts";
 import { type MeasuredServer, startBrokerless } from "./servers.ts";
-import { producerPerformance } from "./tools.ts";
+import { javaTransactions, producerPerformance } from "./tools.ts";
 import { INPUT, OUTPUTS, PARTITIONS, type TransactOrder } from "./transact.ts";
 
 const { values } = parseArgs({
@@ -31,7 +31,7 @@ const SIZES = [
   { workers: 16, records: 1 },
   { workers: 16, records: 100 },
 ] as const;
-const WAYS = { tcp: "KafkaJS", https: "KafkaJS, POST /kafka", request: "client.transaction" } as const;
+const WAYS = { tcp: "KafkaJS", https: "KafkaJS by POST /kafka", request: "client.transaction" } as const;
 
 const loadBefore = loadavg().map((load) => Number(load.toFixed(2)));
 const dir = mkdtempSync(join(tmpdir(), "brokerless-bench-transactions-"));
@@ -50,9 +50,10 @@ async function measure(classPath: string, server: MeasuredServer): Promise<void>
   const { kafka, url = "" } = server;
   for (const size of SIZES) {
     const what = `${size.workers} at once, 2 x ${size.records} records and an offset`;
+    results.note(server.name, `${what}, Kafka's producer`, await javaTransactions(classPath, { kafka, ...size, durationMs }));
     for (const by of url === "" ? (["tcp"] as const) : (["tcp", "https", "request"] as const)) {
       const order: TransactOrder = { by, kafka, url, ...size, durationMs };
-      results.note(`${server.name}, ${WAYS[by]}`, what, await inProcess("bench/kafka/transact-load.ts", order));
+      results.note(server.name, `${what}, ${WAYS[by]}`, await inProcess("bench/kafka/transact-load.ts", order));
     }
   }
   const committing = ["--transactional-id", "perf", "--transaction-duration-ms", "100"];
