@@ -9,7 +9,7 @@ import { BrokerlessError } from "../../base/errors.ts";
 import type { Topic } from "../../log/types.ts";
 import { hashOf } from "../consumer/topics.ts";
 import type { Heard } from "../items/member.ts";
-import type { ShareGroupState, ShareMember, Target } from "../items/state.ts";
+import type { GroupState, ShareGroupState, ShareMember, Target } from "../items/state.ts";
 import { unknownMember } from "../offsets/plan-commit.ts";
 import type { ShareHeartbeatRequest } from "./types.ts";
 
@@ -18,6 +18,13 @@ const ID_MOST_BYTES = 40;
 
 export function emptyShareGroup(epoch: number, nowMs: number): ShareGroupState {
   return { type: "share", epoch, sinceMs: nowMs, topicsHash: "", members: {} };
+}
+
+/** A group that is a share group, or can become one: an empty one of another type can not. */
+export function shareOr(state: GroupState | undefined, group: string, firstEpoch: number, nowMs: number): ShareGroupState {
+  if (state === undefined) return emptyShareGroup(firstEpoch, nowMs);
+  if (state.type === "share") return state;
+  throw new BrokerlessError("unknown_group", `group "${group}" is a ${state.type} group, not a share group`, { field: "group" });
 }
 
 /** The state as it is by now; the same object where nothing has changed. */

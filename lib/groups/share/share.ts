@@ -5,33 +5,29 @@ import type { Codecs } from "../../kafka/index.ts";
 import { partitionName } from "../../log/items/head.ts";
 import { mayGoOn } from "../../log/jobs/job.ts";
 import { storageStep } from "../../log/storage-errors.ts";
-import type { PartitionInfo, Topic } from "../../log/types.ts";
+import type { Topic } from "../../log/types.ts";
 import { TopicDirectory } from "../consumer/topics.ts";
 import { checkGroupName, groupPk } from "../items/group.ts";
-import { decodeShare, SHARE_TOPIC_RANGE, type ShareState, shareKey, sharePk } from "../items/share-partition.ts";
-import { decodeState, type GroupState, hasMembers, type ShareGroupState, stateKey, type Target } from "../items/state.ts";
-import { unknownGroup } from "../offsets/delete.ts";
-import { topicOr } from "../offsets/topics.ts";
+import { SHARE_TOPIC_RANGE, sharePk } from "../items/share-partition.ts";
+import type { ShareGroupState, Target } from "../items/state.ts";
 import type { GroupParts } from "../parts.ts";
 import { GroupStore } from "../store.ts";
 import type { TopicPartitions } from "../types.ts";
-import { clearShareTopic, resetSharePartition } from "./clear.ts";
-import { beat, checkHeartbeat, emptyShareGroup, type ShareBeat } from "./membership.ts";
+import { clearShareTopic } from "./clear.ts";
+import { judgementsOf } from "./judgements.ts";
+import { ShareLane } from "./lane.ts";
+import { beat, checkHeartbeat, type ShareBeat, shareOr } from "./membership.ts";
 import { shareGroupNames } from "./names.ts";
-import { ShareLane } from "./partition.ts";
-import { firstTimestampMs } from "./read.ts";
+import { ShareOffsets } from "./offsets.ts";
+import { type Known, SharePartitions } from "./partitions.ts";
 import { openSession } from "./session.ts";
 import type * as T from "./types.ts";
-import { countOf, isDead, type Judgement, startOf, type Verdict } from "./window.ts";
 
 const KEPT_MS = 30_000;
 const LANES_MOST = 10_000;
 const MEMBERS_MOST = 1_000;
 const PARTITIONS_AT_ONCE = 16;
 const HOLDER_MOST = 40;
-const OFFSETS_MOST = 100_000;
-
-const VERDICTS: readonly Verdict[] = ["finish", "finish", "release", "reject", "renew"];
 
 export interface ShareParts extends GroupParts {
   readonly codecs: Codecs;
@@ -41,25 +37,23 @@ export function createShareGroups(parts: ShareParts): T.ShareGroupsApi {
   return new ShareGroups(parts);
 }
 
-/** A partition that is there. */
-interface Known extends T.SharePartition {
-  readonly topic: Topic;
-}
-
 class ShareGroups implements T.ShareGroupsApi {
   readonly #parts: ShareParts;
   readonly #store: GroupStore;
   readonly #directory: TopicDirectory;
+  readonly #partitions: SharePartitions;
+  readonly #offsets: ShareOffsets;
   readonly #lanes = new Map<string, ShareLane>();
   /** Groups that are known to be share groups, and until when that is believed. */
   readonly #known = new Map<string, number>();
-  #topics: { readonly byId: ReadonlyMap<string, Topic>; readonly atMs: number } | undefined;
   #turn = 0;
 
   constructor(parts: ShareParts) {
     this.#parts = parts;
     this.#store = new GroupStore(parts);
     this.#directory = new TopicDirectory(parts.log, parts.clock);
+    this.#partitions = new SharePartitions(parts);
+    this.#offsets = new ShareOffsets(parts, this.#store, this.#partitions, (pk) => this.#lanes.delete(pk));
   }
 
   async heartbeat(request: T.ShareHeartbeatRequest): Promise<T.ShareHeartbeatAnswer> {
@@ -136,7 +130,7 @@ class ShareGroups implements T.ShareGroupsApi {
     const answers: T.AcquiredPartition[] = [];
     const known: Known[] = [];
     for (const one of partitions) {
-      const topic = await this.#topicOf(one);
+      const topic = await this.#partitions.topicOf(one);
       if (topic instanceof BrokerlessError) answers.push({ ...one, topic: "", batches: [], acquired: [], error: topic });
       else known.push({ ...one, topic });
     }
@@ -165,7 +159,7 @@ class ShareGroups implements T.ShareGroupsApi {
   /** Those in which there may be something: two trips for all, in place of some for each. */
   async #promising(group: string, known: readonly Known[]): Promise<Known[]> {
     const nowMs = this.#parts.clock.nowMs();
-    const [states, infos] = await Promise.all([this.#states(group, known), this.#infos(known)]);
+    const [states, infos] = await Promise.all([this.#partitions.states(group, known), this.#partitions.infos(known)]);
     return known.filter((_, i) => {
       const state = states[i];
       const info = infos[i];
@@ -173,27 +167,6 @@ class ShareGroups implements T.ShareGroupsApi {
       const waits = state.window.runs.some(({ state: is, untilMs }) => is !== "acquired" || untilMs <= nowMs);
       return waits || info.logEndOffset > state.window.end || (state.parked > 0 && state.dueMs <= nowMs);
     });
-  }
-
-  async #states(group: string, known: readonly T.SharePartition[]): Promise<(ShareState | undefined)[]> {
-    const keys = known.map(({ topicId, partition }) => shareKey(group, topicId, partition));
-    const items = await storageStep(`share group "${group}"`, () => this.#parts.storage.table.getMany(keys));
-    return items.map((item) => item && decodeShare(item).state);
-  }
-
-  async #infos(known: readonly Known[]): Promise<(PartitionInfo | undefined)[]> {
-    const byTopic = Map.groupBy(known, ({ topic }) => topic.name);
-    const found = new Map<string, PartitionInfo>();
-    await Promise.all(
-      [...byTopic].map(async ([name, some]) => {
-        const infos = await this.#parts.log.partitions(
-          name,
-          some.map(({ partition }) => partition),
-        );
-        for (const info of infos) found.set(`${name} ${info.partition}`, info);
-      }),
-    );
-    return known.map(({ topic, partition }) => found.get(`${topic.name} ${partition}`));
   }
 
   async acknowledge({ group, holder, partitions }: T.AcknowledgeRequest): Promise<T.ShareAnswer[]> {
@@ -207,7 +180,7 @@ class ShareGroups implements T.ShareGroupsApi {
         const judgements = batches.flatMap((batch) =>
           judgementsOf(batch, holder, batch.lockMs === undefined ? untilMs : clock.nowMs() + batch.lockMs),
         );
-        const topic = await this.#topicOf({ topicId, partition });
+        const topic = await this.#partitions.topicOf({ topicId, partition });
         if (topic instanceof BrokerlessError) throw topic;
         if (!(await this.#lane(group, { topicId, partition, topic }).judge(judgements))) throw notHeld(group, topic, partition);
         return { topicId, partition };
@@ -219,10 +192,10 @@ class ShareGroups implements T.ShareGroupsApi {
   }
 
   async releaseAll(group: string, holder: string, partitions: readonly T.SharePartition[]): Promise<void> {
-    const states = await this.#states(group, partitions);
+    const states = await this.#partitions.states(group, partitions);
     await inParallel(partitions, PARTITIONS_AT_ONCE, async (one, i) => {
       const its = (states[i]?.window.runs ?? []).filter((run) => run.state === "acquired" && run.holder === holder);
-      const topic = its.length === 0 ? undefined : await this.#topicOf(one);
+      const topic = its.length === 0 ? undefined : await this.#partitions.topicOf(one);
       if (topic === undefined || topic instanceof BrokerlessError) return;
       const lane = this.#lane(group, { ...one, topic });
       // One by one: what has run out meanwhile does not keep the others.
@@ -231,69 +204,24 @@ class ShareGroups implements T.ShareGroupsApi {
     });
   }
 
-  async offsets(group: string, topics?: readonly string[]): Promise<T.ShareOffset[]> {
-    await this.#existing(group);
-    const known = await this.#partitionsOf(group, topics);
-    const states = await this.#states(group, known);
-    return known.map(({ topicId, partition, topic }, i) => ({
-      topicId,
-      partition,
-      topic: topic.name,
-      startOffset: states[i] === undefined ? -1 : startOf((states[i] as ShareState).window),
-      stateEpoch: states[i]?.epoch ?? 0,
-    }));
+  offsets(group: string, topics?: readonly string[]): Promise<T.ShareOffset[]> {
+    return this.#offsets.offsets(group, topics);
   }
 
   names(): Promise<string[]> {
     return shareGroupNames(this.#parts.storage);
   }
 
-  async depths(group: string, topics?: readonly string[]): Promise<T.ShareDepth[]> {
-    await this.#existing(group);
-    const known = await this.#partitionsOf(group, topics);
-    const nowMs = this.#parts.clock.nowMs();
-    const [states, infos, { deadLetterTopic }] = await Promise.all([
-      this.#states(group, known),
-      this.#infos(known),
-      this.#store.configs.share(group),
-    ]);
-    return inParallel(known, PARTITIONS_AT_ONCE, async ({ topicId, partition, topic }, i) => {
-      const state = states[i];
-      const { logStartOffset = 0, logEndOffset = 0 } = infos[i] ?? {};
-      const place = { ...this.#parts, topic, partition, isolation: "read_uncommitted" as const };
-      const isDeadLetters = topic.name === deadLetterTopic;
-      const base = { topicId, partition, topic: topic.name, logEndOffset, stateEpoch: state?.epoch ?? 0, isDeadLetters };
-      if (state === undefined) {
-        const none = {
-          startOffset: -1,
-          endOffset: -1,
-          depth: 0,
-          inFlight: 0,
-          parked: 0,
-          dying: 0,
-          deadLetters: 0,
-          oldestAtMs: -1,
-        };
-        return { ...base, ...none };
-      }
-      const { window, parked, deadLetters } = state;
-      const isHeld = (run: { state: string; untilMs: number }): boolean => run.state === "acquired" && run.untilMs > nowMs;
-      const inFlight = countOf(window, isHeld);
-      const dying = countOf(window, isDead);
-      const startOffset = startOf(window);
-      const oldest = parked === 0 ? startOffset : Math.min(startOffset, await this.#oldestParked(group, topicId, partition));
-      const depth = countOf(window, (run) => !isHeld(run) && !isDead(run)) + Math.max(0, logEndOffset - window.end) + parked;
-      const oldestAtMs = await firstTimestampMs(place, Math.max(oldest, logStartOffset), logEndOffset);
-      return { ...base, startOffset, endOffset: window.end, depth, inFlight, parked, dying, deadLetters, oldestAtMs };
-    });
+  depths(group: string, topics?: readonly string[]): Promise<T.ShareDepth[]> {
+    return this.#offsets.depths(group, topics);
   }
 
-  async #oldestParked(group: string, topicId: string, partition: number): Promise<number> {
-    const { table } = this.#parts.storage;
-    const [first] = await storageStep(`share group "${group}"`, () =>
-      table.range(sharePk(group, topicId, partition), { from: "D#", to: "D$", limit: 1 }),
-    );
-    return first === undefined ? Number.POSITIVE_INFINITY : Number(first.key.sk.slice(2));
+  alterOffsets(...[group, offsets]: Parameters<T.ShareGroupsApi["alterOffsets"]>): Promise<T.ShareAnswer[]> {
+    return this.#offsets.alter(group, offsets);
+  }
+
+  deleteOffsets(group: string, topics: readonly string[]): ReturnType<T.ShareGroupsApi["deleteOffsets"]> {
+    return this.#offsets.delete(group, topics);
   }
 
   async tend(
@@ -308,69 +236,12 @@ class ShareGroups implements T.ShareGroupsApi {
       const topicId = key.sk.slice(2);
       if (!live.has(topicId)) await clearShareTopic(this.#parts, group, topicId, item["n"] as number);
     }
-    for (const one of await this.#partitionsOf(group, undefined)) {
+    for (const one of await this.#partitions.ofGroup(group, undefined)) {
       if (!mayGoOn(run, clock)) return { partitions, left: true };
       await this.#lane(group, one).tend();
       partitions++;
     }
     return { partitions, left: false };
-  }
-
-  async alterOffsets(group: string, offsets: Parameters<T.ShareGroupsApi["alterOffsets"]>[1]): Promise<T.ShareAnswer[]> {
-    await this.#withoutMembers(group);
-    return inParallel(offsets, PARTITIONS_AT_ONCE, async ({ topic: name, partition, offset }) => {
-      const topic = await topicOr(this.#parts.log, name);
-      if (topic instanceof BrokerlessError) return { topicId: "", partition, error: topic };
-      const place = { topicId: topic.id, partition };
-      try {
-        if (!Number.isSafeInteger(offset) || offset < 0)
-          throw new BrokerlessError(
-            "invalid_request",
-            `offset ${offset} of ${name}-${partition}; it takes a whole number from 0`,
-          );
-        checkPartition(topic, partition);
-        this.#lanes.delete(sharePk(group, topic.id, partition));
-        await resetSharePartition(this.#parts, group, topic, partition, offset);
-        return place;
-      } catch (error) {
-        if (error instanceof BrokerlessError) return { ...place, error };
-        throw error;
-      }
-    });
-  }
-
-  async deleteOffsets(
-    group: string,
-    topics: readonly string[],
-  ): Promise<{ readonly topic: string; readonly error?: BrokerlessError }[]> {
-    await this.#withoutMembers(group);
-    return Promise.all(
-      topics.map(async (name) => {
-        const topic = await topicOr(this.#parts.log, name);
-        if (topic instanceof BrokerlessError) return { topic: name, error: topic };
-        for (let p = 0; p < topic.partitions; p++) this.#lanes.delete(sharePk(group, topic.id, p));
-        await clearShareTopic(this.#parts, group, topic.id, topic.partitions);
-        return { topic: name };
-      }),
-    );
-  }
-
-  async #withoutMembers(group: string): Promise<void> {
-    await this.#existing(group);
-    const state = await this.#store.settle(group);
-    if (state !== undefined && hasMembers(state)) {
-      const count = Object.keys(state.members).length;
-      throw new BrokerlessError("non_empty_group", `group "${group}" has ${count} members`);
-    }
-  }
-
-  /** Throws `unknown_group` unless it is a share group. */
-  async #existing(group: string): Promise<void> {
-    checkGroupName(group);
-    const item = await storageStep(`group "${group}"`, () => this.#parts.storage.table.get(stateKey(group)));
-    const state = decodeState(item)?.state;
-    if (state === undefined) throw unknownGroup(group);
-    shareOr(state, group, 0, 0);
   }
 
   /** Makes the group where there is none. */
@@ -385,18 +256,6 @@ class ShareGroups implements T.ShareGroupsApi {
     this.#known.set(group, clock.monotonicMs() + KEPT_MS);
   }
 
-  /** Of the topics that the group was ever given records of. */
-  async #partitionsOf(group: string, topics: readonly string[] | undefined): Promise<Known[]> {
-    const { storage, log } = this.#parts;
-    const rows = await storageStep(`share group "${group}"`, () => storage.table.range(groupPk(group), SHARE_TOPIC_RANGE));
-    const ids = new Set(rows.map(({ key }) => key.sk.slice(2)));
-    const all = rows.length === 0 && topics === undefined ? [] : await log.listTopics();
-    const mine = all.filter(({ id, name }) => (topics === undefined ? ids.has(id) : topics.includes(name)));
-    return mine.flatMap((topic) =>
-      Array.from({ length: topic.partitions }, (_, partition) => ({ topicId: topic.id, partition, topic })),
-    );
-  }
-
   #lane(group: string, { topicId, partition, topic }: Known): ShareLane {
     const pk = sharePk(group, topicId, partition);
     let lane = this.#lanes.get(pk);
@@ -409,33 +268,6 @@ class ShareGroups implements T.ShareGroupsApi {
     }
     return lane;
   }
-
-  async #topicOf({ topicId, partition }: T.SharePartition): Promise<Topic | BrokerlessError> {
-    const { log, clock } = this.#parts;
-    let known = this.#topics;
-    const oldMs = known === undefined ? KEPT_MS : clock.monotonicMs() - known.atMs;
-    const has = known?.byId.get(topicId);
-    if (known === undefined || oldMs >= KEPT_MS || has === undefined || partition >= has.partitions) {
-      known = { byId: new Map((await log.listTopics()).map((topic) => [topic.id, topic])), atMs: clock.monotonicMs() };
-      this.#topics = known;
-    }
-    const topic = known.byId.get(topicId);
-    if (topic === undefined) return new BrokerlessError("unknown_topic", `there is no topic with the id ${topicId}`);
-    try {
-      checkPartition(topic, partition);
-    } catch (error) {
-      return error as BrokerlessError;
-    }
-    return topic;
-  }
-}
-
-function checkPartition(topic: Topic, partition: number): void {
-  if (Number.isInteger(partition) && partition >= 0 && partition < topic.partitions) return;
-  throw new BrokerlessError(
-    "unknown_partition",
-    `topic "${topic.name}" has partitions 0 to ${topic.partitions - 1}; ${partition} was asked for`,
-  );
 }
 
 function checkHolder(holder: string): void {
@@ -445,42 +277,11 @@ function checkHolder(holder: string): void {
   });
 }
 
-function judgementsOf({ firstOffset, lastOffset, types }: T.AcknowledgeBatch, holder: string, untilMs: number): Judgement[] {
-  const count = lastOffset - firstOffset + 1;
-  const fits = Number.isSafeInteger(firstOffset) && Number.isSafeInteger(lastOffset) && firstOffset >= 0 && count >= 1;
-  if (!fits || count > OFFSETS_MOST || (types.length !== 1 && types.length !== count)) {
-    const what = `offsets ${firstOffset} to ${lastOffset} with ${types.length} acknowledgement types; it takes one type, or one for each offset`;
-    throw new BrokerlessError("invalid_request", what, { field: "acknowledge_types" });
-  }
-  const judgements: Judgement[] = [];
-  for (const [i, type] of types.entries()) {
-    const verdict = VERDICTS[type];
-    if (verdict === undefined) {
-      throw new BrokerlessError("invalid_request", `acknowledgement type ${type}; 0 to 4 are known`, {
-        field: "acknowledge_types",
-      });
-    }
-    const [first, last] = types.length === 1 ? [firstOffset, lastOffset] : [firstOffset + i, firstOffset + i];
-    const before = judgements.at(-1);
-    if (before !== undefined && before.verdict === verdict && before.gap === (type === 0)) {
-      judgements[judgements.length - 1] = { ...before, last };
-    } else judgements.push({ first, last, verdict, holder, untilMs, gap: type === 0 });
-  }
-  return judgements;
-}
-
 function notHeld(group: string, { name }: Topic, partition: number): BrokerlessError {
   return new BrokerlessError(
     "invalid_record_state",
     `share group "${group}": not all of these records of topic "${name}" partition ${partition} are held by who acknowledges them: the lock ran out, or they were acknowledged otherwise`,
   );
-}
-
-/** A group that is a share group, or can become one: an empty one of another type can not. */
-function shareOr(state: GroupState | undefined, group: string, firstEpoch: number, nowMs: number): ShareGroupState {
-  if (state === undefined) return emptyShareGroup(firstEpoch, nowMs);
-  if (state.type === "share") return state;
-  throw new BrokerlessError("unknown_group", `group "${group}" is a ${state.type} group, not a share group`, { field: "group" });
 }
 
 function named(target: Target, names: ReadonlyMap<string, string>): TopicPartitions[] {
