@@ -3,6 +3,7 @@ import asyncio
 import sys
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, NewTopic
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 broker = {"bootstrap_servers": sys.argv[1]}
 
@@ -24,6 +25,9 @@ async def administers_topics():
     await admin.create_partitions({"a-managed": NewPartitions(4)})
     (topic,) = await admin.describe_topics(["a-managed"])
     assert len(topic["partitions"]) == 4, topic
+    await admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, "a-managed", {"retention.ms": "7200000"})])
+    (described,) = await admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, "a-managed")])
+    assert "config_names='retention.ms', config_value='7200000'" in str(described), described
     await admin.delete_topics(["a-managed"])
     assert "a-managed" not in await admin.list_topics()
     await admin.close()

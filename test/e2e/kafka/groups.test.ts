@@ -76,22 +76,20 @@ describe.each([
     await admin.disconnect();
   }, 60_000);
 
-  test("one that is killed: its partitions go to the other one, and nothing is missed", async () => {
+  test("one that is killed: its partitions go to the other one, nothing is missed, and a later one goes on where that stopped", async () => {
     const values = Array.from({ length: 8 }, (_, i) => `v${i}`);
     await topicWith("killed", 4, values);
     const [mine, theirs]: [string[], string[]] = [[], []];
-    const url = way.kafkajs.socketFactory === undefined ? "" : server.url;
-    const script = new URL("kafkajs-member.ts", import.meta.url).pathname;
-    const args = [way.broker, url, "of-killed", "killed"];
+    const url = way.kafkajs.socketFactory === undefined ? [] : [server.url];
     const other = startChild(
-      script,
-      args,
+      new URL("member.ts", import.meta.url).pathname,
+      ["kafkajs", way.broker, "of-killed", "killed", ...url],
       (line) => theirs.push(line),
       (line) => line === "joined",
     );
     try {
       await other.ready;
-      await consume("of-killed", "killed", mine);
+      const one = await consume("of-killed", "killed", mine);
       const owned = async (): Promise<number[]> => {
         const reply = await fetch(`${server.url}/v1/groups/of-killed`);
         const { members } = (await reply.json()) as { members: { assignment: { partitions: number[] }[] }[] };
@@ -116,6 +114,10 @@ describe.each([
       await expect.poll(() => mine.filter((value) => after.includes(value)).sort(), { timeout: 30_000 }).toEqual(after);
       expect(await owned()).toEqual([4]);
       expect(seen()).toEqual([...values, ...shared, ...after].sort());
+      await one.disconnect();
+      const [later, heirs]: [string[], string[]] = [await produce("later"), []];
+      await consume("of-killed", "killed", heirs);
+      await expect.poll(() => heirs.toSorted(), { timeout: 20_000 }).toEqual(later);
     } finally {
       other.kill();
     }

@@ -1,5 +1,14 @@
 /** @platformatic/kafka, as it is on npm: over TCP, and through the tunnel. */
-import { Admin, Consumer, ListOffsetTimestamps, Producer, stringDeserializers, stringSerializers } from "@platformatic/kafka";
+import {
+  Admin,
+  ConfigResourceTypes,
+  Consumer,
+  IncrementalAlterConfigOperationTypes,
+  ListOffsetTimestamps,
+  Producer,
+  stringDeserializers,
+  stringSerializers,
+} from "@platformatic/kafka";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { batchOf } from "../../unit/log/support.ts";
 import { overTcp, throughTunnel, type Way } from "./ways.ts";
@@ -23,6 +32,11 @@ describe.each([
     expect(await admin.listTopics()).toEqual(["managed"]);
     await admin.createPartitions({ topics: [{ name: "managed", count: 4, assignments: [{ brokerIds: [0] }] }] });
     expect((await admin.metadata({ topics: ["managed"], forceUpdate: true })).topics.get("managed")?.partitionsCount).toBe(4);
+    const resource = { resourceType: ConfigResourceTypes.TOPIC, resourceName: "managed" };
+    const set = { name: "retention.ms", configOperation: IncrementalAlterConfigOperationTypes.SET, value: "7200000" };
+    await admin.incrementalAlterConfigs({ resources: [{ ...resource, configs: [set] }] });
+    const [described] = await admin.describeConfigs({ resources: [resource] });
+    expect(described?.configs.find(({ name }) => name === "retention.ms")?.value).toBe("7200000");
     await admin.deleteTopics({ topics: ["managed"] });
     expect(await admin.listTopics()).toEqual([]);
     await admin.close();
