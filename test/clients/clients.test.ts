@@ -54,18 +54,18 @@ describe.each([
   afterAll(() => way.close());
 
   for (const name of ["confluent", "kafka_python", "aio"]) {
-    test(`${name}.py`, async (context) => {
+    test.concurrent(`${name}.py`, async (context) => {
       const { command } = await had(python, context);
       expect((await run(command, [`${FOLDER}${name}.py`, way.broker])).trim().split("\n")).toEqual(SCENARIOS);
     });
   }
 
-  test("franz-go", async (context) => {
+  test.concurrent("franz-go", async (context) => {
     const { command } = await had(franz, context);
     expect((await run(command, [way.broker])).trim().split("\n")).toEqual(SCENARIOS);
   });
 
-  test("kcat: lists, writes with every codec and acks, reads from any offset and time, writes once", async (context) => {
+  test.concurrent("kcat: lists, writes with every codec and acks, reads from any offset and time, writes once", async (context) => {
     const { command, env } = await had(kcat, context);
     const call = (args: string[], input = ""): Promise<string> => run(command, ["-b", way.broker, ...args], { env, input });
     for (const codec of CODECS) {
@@ -89,13 +89,24 @@ describe.each([
     expect(await call(["-Q", "-t", "kcat-once:0:1"])).toContain("offset 0");
   });
 
-  test("Kafka's own tools: topics, configs, producer, consumer, offsets, records deleted", async (context) => {
+  test.concurrent("Kafka's own tools: topics, configs, producer, consumer, offsets, records deleted", async (context) => {
     const { classPath } = await had(kafka, context);
     const tool = (name: string, args: string[], input = ""): Promise<string> =>
-      run("java", [`org.apache.kafka.tools.${name}`, "--bootstrap-server", way.broker, ...args], {
-        env: { CLASSPATH: classPath },
-        input,
-      });
+      run(
+        "java",
+        [
+          "-XX:TieredStopAtLevel=1",
+          "-XX:+UseSerialGC",
+          `org.apache.kafka.tools.${name}`,
+          "--bootstrap-server",
+          way.broker,
+          ...args,
+        ],
+        {
+          env: { CLASSPATH: classPath },
+          input,
+        },
+      );
     await tool("TopicCommand", ["--create", "--topic", "java", "--partitions", "2", "--config", "retention.ms=3600000"]);
     await tool("TopicCommand", ["--alter", "--topic", "java", "--partitions", "3"]);
     expect(await tool("TopicCommand", ["--describe", "--topic", "java"])).toMatch(/PartitionCount: 3.*retention.ms=3600000/);

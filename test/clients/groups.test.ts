@@ -45,7 +45,16 @@ function consoleConsumer(...properties: string[]): Installing {
     if (installed.missing !== undefined) return installed;
     const set = ["auto.offset.reset=earliest", "auto.commit.interval.ms=200", ...properties];
     const args = [
-      ...["-Xmx128m", "org.apache.kafka.tools.consumer.ConsoleConsumer", "--bootstrap-server", broker, "--topic", topic],
+      ...[
+        "-XX:TieredStopAtLevel=1",
+        "-XX:+UseSerialGC",
+        "-Xmx128m",
+        "org.apache.kafka.tools.consumer.ConsoleConsumer",
+        "--bootstrap-server",
+        broker,
+        "--topic",
+        topic,
+      ],
       ...["--group", group, ...set.flatMap((one) => ["--consumer-property", one])],
       ...["partition", "offset"].flatMap((one) => ["--property", `print.${one}=true`]),
     ];
@@ -236,9 +245,13 @@ describe.each([
         // A table of what is asked, without its head: a list of words for each row.
         const describe = async (...args: string[]): Promise<string[][]> => {
           const tool = ["org.apache.kafka.tools.consumer.group.ConsumerGroupCommand", "--bootstrap-server", way.broker];
-          const out = await run("java", ["-XX:TieredStopAtLevel=1", ...tool, "--describe", "--group", group, ...args], {
-            env: program.env ?? {},
-          });
+          const out = await run(
+            "java",
+            ["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", ...tool, "--describe", "--group", group, ...args],
+            {
+              env: program.env ?? {},
+            },
+          );
           const rows = out.split("\n").map((line) => line.trim().split(/\s+/));
           return rows.filter(([first]) => first === group);
         };
@@ -274,7 +287,9 @@ describe.each([
     if (installed.missing !== undefined) return skip(installed.missing);
     const folder = await mkdtemp(join(tmpdir(), "brokerless-tools-"));
     const tool = (name: string, args: string[]): Promise<string> =>
-      run("java", [name, "--bootstrap-server", way.broker, ...args], { env: { CLASSPATH: installed.classPath } });
+      run("java", ["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", name, "--bootstrap-server", way.broker, ...args], {
+        env: { CLASSPATH: installed.classPath },
+      });
     const groups = (...args: string[]) => tool("org.apache.kafka.tools.consumer.group.ConsumerGroupCommand", args);
     try {
       await way.server.log.createTopic({ name: "tools", partitions: 2 });
