@@ -9,7 +9,7 @@ import { KeyedRequests } from "./append/keyed.ts";
 import { SEAL_POLICY, type SealPolicy } from "./append/seal.ts";
 import { configNumber, configOf, describeConfigs, isCompacted } from "./config.ts";
 import { isInternal } from "./internal-topics.ts";
-import { lastStableOffset, openTransactionOf } from "./items/head.ts";
+import { type Head, lastStableOffset, openTransactionOf } from "./items/head.ts";
 import { CLUSTER_KEY, encodeCluster, TAKE_PRODUCER_ID } from "./items/meta.ts";
 import { type ProducerState, producerInHead } from "./items/producer.ts";
 import { REF_MAX_BYTES, REF_MAX_RECORDS } from "./items/ref.ts";
@@ -83,6 +83,8 @@ class Log implements LogApi {
   readonly #keyed: KeyedRequests;
   readonly #atomic: AtomicParts;
   readonly #policies = new WeakMap<Topic, AppendPolicy>();
+  /** The heads that were told of, while somebody remembers what he was told. */
+  readonly #told = new WeakMap<PartitionInfo, { readonly topicId: string; readonly head: Head }>();
   #clusterId: Promise<string> | undefined;
   #closed = false;
 
@@ -151,15 +153,22 @@ class Log implements LogApi {
     return this.#topics.delete(name, options?.topicId);
   }
 
-  async partitions(name: string, which?: readonly number[]): Promise<PartitionInfo[]> {
+  async partitions(
+    name: string,
+    which?: readonly number[],
+    { topicId }: { readonly topicId?: string } = {},
+  ): Promise<PartitionInfo[]> {
     return this.#withTopic(name, async (topic) => {
+      if (topicId !== undefined && topic.id !== topicId) throw unknownTopic(name);
       const asked = which ?? Array.from({ length: topic.partitions }, (_, p) => p);
       for (const p of asked) if (!(p < topic.partitions)) throw unknownPartition(topic, p);
       const heads = await this.#reader.heads(asked.map((partition) => ({ topicId: topic.id, partition })));
       return asked.map((partition, i) => {
         const head = heads[i];
         if (head === undefined) throw unknownTopic(name);
-        return { partition, logStartOffset: head.start, logEndOffset: head.next, lastStableOffset: lastStableOffset(head) };
+        const info = { partition, logStartOffset: head.start, logEndOffset: head.next, lastStableOffset: lastStableOffset(head) };
+        this.#told.set(info, { topicId: topic.id, head });
+        return info;
       });
     });
   }
@@ -232,13 +241,16 @@ class Log implements LogApi {
   }
 
   async read(request: ReadRequest): Promise<ReadResult> {
-    const { partition, offset, maxBytes = DEFAULT_MAX_BYTES, maxWaitMs = 0, isolation, signal } = request;
+    const { partition, offset, maxBytes = DEFAULT_MAX_BYTES, maxWaitMs = 0, isolation, known, signal } = request;
     if (!Number.isSafeInteger(offset) || offset < 0) {
       throw new BrokerlessError("invalid_request", `offset is ${offset}; it takes a whole number from 0`, { field: "offset" });
     }
-    return this.#withPartition(request, (topic) =>
-      this.#reader.readOrWait(topic, partition, offset, { maxBytes, isolation }, maxWaitMs, signal),
-    );
+    return this.#withPartition(request, (topic) => {
+      const told = known?.partition === partition ? this.#told.get(known) : undefined;
+      const holds = told?.topicId === topic.id && offset >= told.head.start && offset <= told.head.next;
+      if (holds && maxWaitMs <= 0) return this.#reader.read(topic, partition, offset, { maxBytes, isolation }, told.head);
+      return this.#reader.readOrWait(topic, partition, offset, { maxBytes, isolation }, maxWaitMs, signal);
+    });
   }
 
   async manifest(name: string, partition: number, offset: number, limit: number): Promise<Manifest> {

@@ -131,6 +131,11 @@ export interface ReadRequest {
   readonly maxWaitMs?: number;
   /** `read_committed` reads below the last stable offset. Default `read_uncommitted`, as in Kafka. */
   readonly isolation?: Isolation | undefined;
+  /**
+   * What `partitions` has just said of the partition: where the offset is within, the log is read as it was then, without a look at
+   * its head.
+   */
+  readonly known?: PartitionInfo | undefined;
   readonly signal?: AbortSignal;
 }
 
@@ -275,8 +280,8 @@ export interface LogApi {
   growPartitions(name: string, total: number, options?: { readonly validateOnly?: boolean }): Promise<Topic>;
   /** `topicId`: only where the topic of the name has this id. Throws `unknown_topic`. */
   deleteTopic(name: string, options?: { readonly topicId?: string }): Promise<void>;
-  /** Offsets of these partitions (default: all), by partition. */
-  partitions(name: string, which?: readonly number[]): Promise<PartitionInfo[]>;
+  /** Offsets of these partitions (default: all), by partition. `topicId`: of the topic with this id alone, else `unknown_topic`. */
+  partitions(name: string, which?: readonly number[], options?: { readonly topicId?: string }): Promise<PartitionInfo[]>;
 
   /**
    * Durable when it resolves. Batches of a transaction: `invalid_txn_state` without a guard, `concurrent_transactions` where it holds no more

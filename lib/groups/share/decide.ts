@@ -20,17 +20,23 @@ export type Op = { readonly answer: (error?: unknown) => void } & (
   | { readonly kind: "buried"; readonly dead: readonly Dead[] }
   | { readonly kind: "tend"; state: ShareState | undefined }
 );
-/** What is decided on a state. `content`: nobody was refused, and nobody got nothing. `refuses`: somebody for what is parked. */
-export async function decide(share: SharePlace, stored: StoredShare | undefined, ops: readonly Op[], settings: ShareSettings) {
-  const { clock, log } = share;
+
+/** What is decided on a state. `info`: of the partition, for those who acquire or tend, read since they asked. `content`: nobody was refused, and nobody got nothing. `refuses`: somebody for what is parked. */
+export async function decide(
+  share: SharePlace,
+  stored: StoredShare | undefined,
+  ops: readonly Op[],
+  info: PartitionInfo | undefined,
+  settings: ShareSettings,
+) {
+  const { clock, reads } = share;
   const nowMs = clock.nowMs();
   const settles: (() => void)[] = [];
   const settle = (): void => {
     for (const one of settles) one();
   };
   const wants = ops.filter((op) => op.kind === "acquire");
-  const looks = wants.length > 0 || ops.some(({ kind }) => kind === "tend");
-  const info = looks ? (await log.partitions(share.topic.name, [share.partition]))[0] : undefined;
+  const looks = looksAt(ops);
   const first = wants[0];
   const state = stored?.state ?? (first && (await begin(share, first.want, info as PartitionInfo, settings, nowMs)));
   if (state === undefined) {
@@ -63,7 +69,8 @@ export async function decide(share: SharePlace, stored: StoredShare | undefined,
   const buries = settings.deadLetterTopic !== undefined;
   if (!buries) draft.dropDead();
   const found = nothingFound();
-  const place: Place = { ...share, isolation: settings.isolation };
+  const keep = { reads, key: share.pk, nowMs: clock.monotonicMs() };
+  const place: Place = { ...share, isolation: settings.isolation, info, keep };
   const due = await dueOf(share, draft, state, looks, buries, limit);
   if (wants.length > 0) {
     const ready = await readyOf(draft, place, found, info as PartitionInfo, due.ready, wants, settings);
@@ -85,6 +92,11 @@ export async function decide(share: SharePlace, stored: StoredShare | undefined,
   }
   content &&= !ops.some(({ kind }) => kind === "tend");
   return { draft, content, refuses, settle, dead: buries ? deadOf(draft, due.dead) : [] };
+}
+
+/** Is the partition itself looked at for these? */
+export function looksAt(ops: readonly Op[]): boolean {
+  return ops.some(({ kind }) => kind === "acquire" || kind === "tend");
 }
 
 /** The state that a share partition begins with. */

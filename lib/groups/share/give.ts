@@ -3,7 +3,8 @@ import type { PartitionInfo } from "../../log/types.ts";
 import type { ShareSettings } from "../config.ts";
 import type { Parked } from "../items/share-partition.ts";
 import type { Draft } from "./draft.ts";
-import { type Found, type Piece, type Place, readNext, readOffsets } from "./read.ts";
+import type { Piece } from "./kept-reads.ts";
+import { type Found, type Place, readNext, readOffsets } from "./read.ts";
 import { acquired, extended, finished, offsetsOf, startOf, type Taken } from "./window.ts";
 
 /** So many that wait for their time are parked with one write. */

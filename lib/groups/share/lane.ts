@@ -12,12 +12,12 @@
  */
 import { BrokerlessError } from "../../base/errors.ts";
 import { fromStorage } from "../../log/storage-errors.ts";
-import type { Topic } from "../../log/types.ts";
+import type { PartitionInfo, Topic } from "../../log/types.ts";
 import { StorageError } from "../../ports/index.ts";
 import type { ShareSettings } from "../config.ts";
 import { decodeShare, type ShareState, type StoredShare, sharePk } from "../items/share-partition.ts";
 import { bury, type Dead } from "./bury.ts";
-import { decide, type Op } from "./decide.ts";
+import { decide, looksAt, type Op } from "./decide.ts";
 import type { Draft } from "./draft.ts";
 import type { Given, Want } from "./give.ts";
 import type { Place } from "./read.ts";
@@ -99,7 +99,9 @@ export class ShareLane {
     const lost: { readonly name: string; readonly settle: () => void; readonly draft: Draft }[] = [];
     let stored = this.#kept;
     let fresh = stored === undefined;
-    if (stored === undefined) stored = await readShare(this.#share);
+    // Read after all of these asked, and side by side: what the log gets later they need not see.
+    const [info, first] = await Promise.all([this.#look(ops), stored ?? readShare(this.#share)]);
+    stored = first;
     for (let pauseMs = 2; ; pauseMs = Math.min(pauseMs * 2, 250)) {
       const made = lost.find(({ name }) => stored?.writes.includes(name));
       if (made !== undefined) {
@@ -107,7 +109,7 @@ export class ShareLane {
         made.settle();
         return this.#afterwards(made.draft, settings);
       }
-      const { draft, content, refuses, settle, ...found } = await decide(this.#share, stored, ops, settings);
+      const { draft, content, refuses, settle, ...found } = await decide(this.#share, stored, ops, info, settings);
       const dead = clock.monotonicMs() < this.#buryFromMs ? [] : found.dead;
       if (!fresh && (!content || !draft?.changed)) {
         if (content && dead.length === 0) return settle();
@@ -146,6 +148,11 @@ export class ShareLane {
       stored = typeof outcome === "object" ? decodeShare(outcome.found) : await readShare(this.#share);
       fresh = true;
     }
+  }
+
+  async #look(ops: readonly Op[]): Promise<PartitionInfo | undefined> {
+    const { log, topic, partition } = this.#share;
+    return looksAt(ops) ? (await log.partitions(topic.name, [partition], { topicId: topic.id }))[0] : undefined;
   }
 
   #busy(lost: boolean): BrokerlessError {

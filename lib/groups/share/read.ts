@@ -2,19 +2,13 @@
 import { BrokerlessError } from "../../base/errors.ts";
 import { type BatchHeader, batchHeaders, type Codecs, crcMatches, forEachRecord, type RecordView } from "../../kafka/index.ts";
 import { abortedAmong } from "../../log/markers/aborted.ts";
-import type { Isolation, LogApi, ReadResult, Topic } from "../../log/types.ts";
+import type { Isolation, LogApi, PartitionInfo, ReadResult, Topic } from "../../log/types.ts";
 import { deliverAtMs } from "./delay.ts";
+import type { KeptReads, Piece, ReadRange } from "./kept-reads.ts";
 
 const READ_BYTES = 1024 * 1024;
 /** Reads for one call: what is far apart comes with the next call. */
 const READS_MOST = 8;
-
-/** One batch. */
-export interface Piece {
-  readonly base: number;
-  readonly last: number;
-  readonly bytes: Uint8Array;
-}
 
 export interface Found {
   readonly pieces: Piece[];
@@ -30,6 +24,10 @@ export interface Place {
   readonly topic: Topic;
   readonly partition: number;
   readonly isolation: Isolation;
+  /** What was just said of the partition: reads are as of then. */
+  readonly info?: PartitionInfo | undefined;
+  /** With the key of the share partition and a clock: batches are kept for the next call. */
+  readonly keep?: { readonly reads: KeptReads; readonly key: string; readonly nowMs: number } | undefined;
 }
 
 export function nothingFound(): Found {
@@ -52,12 +50,15 @@ export async function readOffsets(place: Place, offsets: readonly number[], maxB
     const end = result.nextOffset;
     const wanted = new Set<number>();
     for (; at < offsets.length && (offsets[at] as number) < end; at++) wanted.add(offsets[at] as number);
-    for (const piece of visible(place, result)) {
+    const last = offsets[at - 1] as number;
+    for (const piece of result.pieces) {
+      if (piece.base > last) break;
       let kept = false;
       walk(place, piece, (record) => {
-        if (!wanted.has(record.offset)) return;
+        if (!wanted.has(record.offset)) return record.offset < last;
         kept = true;
         found.sizes.set(record.offset, sizeOf(record));
+        return record.offset < last;
       });
       if (!kept) continue;
       sizeBytes += piece.bytes.byteLength;
@@ -85,24 +86,25 @@ export async function readNext(
     const result = await readFrom(place, to, Math.min(READ_BYTES, maxBytes - sizeBytes));
     if (typeof result === "string" || result.nextOffset <= to) break;
     let end = result.nextOffset;
-    for (const piece of visible(place, result)) {
+    for (const piece of result.pieces) {
       if (full) break;
       let kept = false;
       walk(place, piece, (record) => {
-        if (record.offset < to || full) return;
+        if (record.offset < to) return true;
         if (offsets.length >= most || found.later.size >= mostLater) {
           full = true;
           end = record.offset;
-          return;
+          return false;
         }
         const laterMs = record.headerCount === 0 ? 0 : deliverAtMs(record);
         if (laterMs > nowMs) {
           found.later.set(record.offset, laterMs);
-          return;
+          return true;
         }
         offsets.push(record.offset);
         found.sizes.set(record.offset, sizeOf(record));
         kept = true;
+        return true;
       });
       if (!kept) continue;
       found.pieces.push(piece);
@@ -113,15 +115,46 @@ export async function readNext(
   return { to, offsets };
 }
 
-/** Calls `fn` with each record of these offsets, in their order. */
-export function walk({ codecs }: Pick<Place, "codecs">, { bytes }: Pick<Piece, "bytes">, fn: (record: RecordView) => void): void {
+/** Calls `fn` with each record of these offsets, in their order, until it answers false. */
+export function walk(
+  { codecs }: Pick<Place, "codecs">,
+  { bytes }: Pick<Piece, "bytes">,
+  // biome-ignore lint/suspicious/noConfusingVoidType: some callbacks return nothing
+  fn: (record: RecordView) => boolean | void,
+): void {
   forEachRecord(bytes, 0, codecs, fn);
 }
 
+interface Seen {
+  readonly pieces: readonly Piece[];
+  readonly nextOffset: number;
+}
+
+/** About so many bytes of what was read, one batch at least. */
+function cut({ pieces, to }: ReadRange, offset: number, maxBytes: number): Seen {
+  const from = pieces.findIndex(({ last }) => last >= offset);
+  if (from < 0) return { pieces: [], nextOffset: to };
+  let upTo = from;
+  let sizeBytes = 0;
+  for (; upTo < pieces.length && (upTo === from || sizeBytes < maxBytes); upTo++)
+    sizeBytes += pieces[upTo]?.bytes.byteLength ?? 0;
+  return { pieces: pieces.slice(from, upTo), nextOffset: pieces[upTo]?.base ?? to };
+}
+
 /** What the log has from the offset on; below its start it has it no more, above its end not yet. */
-async function readFrom({ log, topic, partition, isolation }: Place, offset: number, maxBytes: number) {
+async function readFrom(place: Place, offset: number, maxBytes: number): Promise<Seen | "gone" | "not yet"> {
+  const { log, topic, partition, isolation, info, keep } = place;
+  const range =
+    offset >= (info?.logStartOffset ?? Number.POSITIVE_INFINITY) && keep?.reads.get(keep.key, offset, isolation, keep.nowMs);
+  if (range) return cut(range, offset, maxBytes);
   try {
-    return await log.read({ topic: topic.name, topicId: topic.id, partition, offset, maxBytes, isolation });
+    const asked = { topic: topic.name, topicId: topic.id, partition, offset, maxBytes, isolation };
+    const result = await log.read({ ...asked, known: info });
+    const { nextOffset: to } = result;
+    const pieces = [...visible(place, result)];
+    const { sizeBytes } = result;
+    if (to > offset) keep?.reads.keep(keep.key, { isolation, from: offset, to, pieces, sizeBytes, atMs: keep.nowMs });
+    return { pieces, nextOffset: to };
   } catch (error) {
     if (!(error instanceof BrokerlessError && error.code === "offset_out_of_range")) throw error;
     return offset < Number(error.details["logStartOffset"]) ? "gone" : "not yet";
@@ -160,7 +193,7 @@ export async function firstTimestampMs(place: Place, offset: number, logEndOffse
   const result = await readFrom(place, offset, 1);
   if (typeof result === "string") return -1;
   let foundMs = -1;
-  for (const piece of visible(place, result)) {
+  for (const piece of result.pieces) {
     walk(place, piece, (record) => {
       if (foundMs < 0 && record.offset >= offset) foundMs = record.timestampMs;
     });

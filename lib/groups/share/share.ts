@@ -15,6 +15,7 @@ import { GroupStore } from "../store.ts";
 import type { TopicPartitions } from "../types.ts";
 import { clearShareTopic } from "./clear.ts";
 import { judgementsOf } from "./judgements.ts";
+import { KeptReads } from "./kept-reads.ts";
 import { ShareLane } from "./lane.ts";
 import { beat, checkHeartbeat, type ShareBeat, shareOr } from "./membership.ts";
 import { shareGroupNames } from "./names.ts";
@@ -43,6 +44,7 @@ class ShareGroups implements T.ShareGroupsApi {
   readonly #directory: TopicDirectory;
   readonly #partitions: SharePartitions;
   readonly #offsets: ShareOffsets;
+  readonly #reads = new KeptReads();
   readonly #lanes = new Map<string, ShareLane>();
   /** Groups that are known to be share groups, and until when that is believed. */
   readonly #known = new Map<string, number>();
@@ -102,12 +104,13 @@ class ShareGroups implements T.ShareGroupsApi {
     const untilMs = clock.monotonicMs() + maxWaitMs;
     const first = order === "turn" ? this.#turn++ % Math.max(1, request.partitions.length) : 0;
     const partitions = [...request.partitions.slice(first), ...request.partitions.slice(0, first)];
-    for (let look = 0; ; look++) {
+    if (maxWaitMs <= 0) return { partitions: (await this.#acquireNow(request, partitions, lockMs)).partitions, lockMs };
+    for (;;) {
       // Wait first, then look: what is appended or given back in between rings.
       const stop = new AbortController();
       const bells = [bellOf(group), ...partitions.map(({ topicId, partition }) => partitionName(topicId, partition))];
       let dueMs = 0;
-      const wait = look === 0 && maxWaitMs <= 0 ? undefined : rung(doorbell, bells, untilMs, signal, stop);
+      const wait = rung(doorbell, bells, untilMs, signal, stop);
       try {
         const tried = await this.#acquireNow(request, partitions, lockMs);
         const left = untilMs - clock.monotonicMs();
@@ -263,7 +266,7 @@ class ShareGroups implements T.ShareGroupsApi {
       if (this.#lanes.size >= LANES_MOST) for (const oldest of [...this.#lanes.keys()].slice(0, 1)) this.#lanes.delete(oldest);
       const settings = (of: string) => this.#store.configs.share(of);
       const ring = (of: string): void => this.#parts.doorbell.ring(bellOf(of));
-      lane = new ShareLane({ ...this.#parts, settings, ring }, group, topic, partition);
+      lane = new ShareLane({ ...this.#parts, reads: this.#reads, settings, ring }, group, topic, partition);
       this.#lanes.set(pk, lane);
     }
     return lane;

@@ -16,6 +16,7 @@ import {
   shareKey,
 } from "../items/share-partition.ts";
 import { stateKey } from "../items/state.ts";
+import type { KeptReads } from "./kept-reads.ts";
 
 export interface LaneParts {
   readonly storage: Storage;
@@ -23,6 +24,8 @@ export interface LaneParts {
   readonly clock: Clock;
   readonly ids: Ids;
   readonly codecs: Codecs;
+  /** One for all share partitions of this process. */
+  readonly reads: KeptReads;
   readonly settings: (group: string) => Promise<ShareSettings>;
   /** Something is to be given again, or at another time. */
   readonly ring: (group: string) => void;

@@ -73,7 +73,7 @@ export interface AcquiredRange {
 
 export interface AcquiredPartition extends SharePartition {
   readonly topic: string;
-  /** Whole record batches in the order of their offsets, in which the records are; others may be in them. */
+  /** Whole record batches, one each and checked, in the order of their offsets, in which the records are; others may be in them. */
   readonly batches: readonly Uint8Array[];
   /** In rising order. */
   readonly acquired: readonly AcquiredRange[];

@@ -1,10 +1,10 @@
 /** `POST /v1/queues/{group}/receive`: messages to work on. */
 import * as z from "zod";
 import type { AcquireAnswer, ShareGroupsApi, SharePartition } from "../../groups/share/types.ts";
+import { forEachRecord, readBatchHeader } from "../../kafka/index.ts";
 import type { Reply } from "../call.ts";
 import { FORMATS, type Format } from "../consume/payload.ts";
 import { writeRecord } from "../consume/representations.ts";
-import { walkRecords } from "../consume/walk.ts";
 import { JsonWriter } from "../consume/writer.ts";
 import { errorBody } from "../errors.ts";
 import type { Exchange } from "../exchange.ts";
@@ -74,7 +74,7 @@ export async function receive(exchange: Exchange, schema: z.ZodType<ReceiveBody>
     maxWaitMs: surface.stopping.aborted ? 0 : body.wait_ms,
     lockMs: body.visibility_timeout_ms,
     firstFrom: "earliest",
-    signal: AbortSignal.any([call.signal(), surface.stopping]),
+    signal: body.wait_ms === 0 ? undefined : AbortSignal.any([call.signal(), surface.stopping]),
   });
   const failed = answer.partitions.find(({ error }) => error !== undefined);
   if (failed?.error !== undefined && answer.partitions.every(({ acquired }) => acquired.length === 0)) throw failed.error;
@@ -101,17 +101,24 @@ function render(exchange: Exchange, { partitions, lockMs }: AcquireAnswer, holde
     let at = 0;
     const first = acquired[0]?.firstOffset ?? 0;
     const end = (acquired.at(-1)?.lastOffset ?? -1) + 1;
-    walkRecords(batches, codecs, first, end, (record, timestampType) => {
-      while (at < acquired.length && (acquired[at]?.lastOffset as number) < record.offset) at++;
-      const range = acquired[at];
-      if (range === undefined || record.offset < range.firstOffset) return;
-      const receipt = encodeReceipt({ topic, topicId, partition, offset: record.offset, holder });
-      out.ascii(
-        `${before}{"receipt":"${receipt}","delivery_count":${range.deliveryCount},"topic":"${topic}","partition":${partition},`,
-      );
-      writeRecord(out, { topic, partition, format }, record, timestampType);
-      before = ",";
-    });
+    // One batch each, and checked when they were acquired.
+    for (const bytes of batches) {
+      const { timestampType } = readBatchHeader(bytes, 0);
+      forEachRecord(bytes, 0, codecs, (record) => {
+        if (record.offset >= end) return false;
+        if (record.offset < first) return true;
+        while (at < acquired.length && (acquired[at]?.lastOffset as number) < record.offset) at++;
+        const range = acquired[at];
+        if (range === undefined || record.offset < range.firstOffset) return true;
+        const receipt = encodeReceipt({ topic, topicId, partition, offset: record.offset, holder });
+        out.ascii(
+          `${before}{"receipt":"${receipt}","delivery_count":${range.deliveryCount},"topic":"${topic}","partition":${partition},`,
+        );
+        writeRecord(out, { topic, partition, format }, record, timestampType);
+        before = ",";
+        return true;
+      });
+    }
   }
   if (before !== ",") out.ascii(before);
   const errors = partitions.flatMap(({ topic, partition, error }) =>
