@@ -68,6 +68,28 @@ export async function deployTo(endpoint: string, context: readonly string[] = []
   }
 }
 
+/** Deploys somebody else's app, of one stack: an example. */
+export async function deployApp(endpoint: string, app: string, context: readonly string[]): Promise<void> {
+  const folder = await mkdtemp(join(tmpdir(), "brokerless-app-"));
+  const told = context.flatMap((one) => ["-c", one]);
+  const node = join(ROOT, "node_modules/.bin/node");
+  const options = [
+    "--app",
+    `${node} ${app}`,
+    "--build",
+    "true",
+    "--output",
+    join(folder, "cdk.out"),
+    "--require-approval",
+    "never",
+  ];
+  try {
+    await runCdk(endpoint, ["deploy", "--all", ...options, ...told], ROOT);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
 function contextOf(endpoint: string, bundles: string, context: readonly string[]): string[] {
   const all = ["dev=true", "auth=none", "insecure=true", `endpoint=${endpoint}`, `bundles=${bundles}`, ...context];
   return all.flatMap((one) => ["-c", one]);
