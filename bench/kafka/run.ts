@@ -62,7 +62,7 @@ async function measure(server: MeasuredServer): Promise<void> {
     "ProducerPerformance, batches of 256 KB",
     await producerPerformance(classPath, server.kafka, "perf", records, big),
   );
-  const plain = await producerPerformance(classPath, server.kafka, "acked", records / 3, ["acks=all"]);
+  const plain = await producerPerformance(classPath, server.kafka, "acked", Math.ceil(records / 3), ["acks=all"]);
   note(server, "ProducerPerformance, its defaults", plain);
   note(server, "ConsumerPerformance", await consumerPerformance(classPath, server.kafka, "perf", records));
   for (const name of ["kafkajs", "platformatic"] as const) {
