@@ -79,16 +79,23 @@ async function byClient(order: WorkOrder): Promise<Measured> {
   const client = new Brokerless({ url: order.url });
   const { group, topic, messages, workers } = order;
   const meter = new Meter(order.durationMs);
-  const signal = AbortSignal.timeout(Math.ceil(order.durationMs * 1.25));
+  const stop = new AbortController();
+  // Where less is there than the time would allow.
+  const signal = AbortSignal.any([stop.signal, AbortSignal.timeout(Math.ceil(order.durationMs * 1.25) + 10_000)]);
   const queue = client.queue({ group, topics: topic, prefetch: messages, waitMs: PATIENCE_MS, signal });
   if (workers > 1) {
-    await queue.work(() => meter.note(performance.now(), 1), { concurrency: workers });
+    const handle = (): void => {
+      meter.note(performance.now(), 1);
+      if (meter.isOver) stop.abort();
+    };
+    await queue.work(handle, { concurrency: workers });
     return { perSecond: meter.measured().perSecond as number };
   }
   let since = performance.now();
   for await (const job of queue) {
     await job.ack();
     meter.note(since, 1);
+    if (meter.isOver) break;
     since = performance.now();
   }
   return meter.measured();

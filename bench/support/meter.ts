@@ -14,14 +14,15 @@ export class Meter {
     this.#until = this.#warm + durationMs;
   }
 
+  /** Not before something was counted, however slow it is. */
   get isOver(): boolean {
-    return performance.now() >= this.#until;
+    return performance.now() >= this.#until && this.#counted > 0;
   }
 
   /** So many were done, in one go that began at `since`. */
   note(since: number, count: number): void {
     const now = performance.now();
-    if (since < this.#warm || now > this.#until) return;
+    if (since < this.#warm || (now > this.#until && this.#counted > 0)) return;
     this.#counted += count;
     this.#latencies.push(now - since);
     this.#last = now;
@@ -29,7 +30,7 @@ export class Meter {
 
   /** Up to the last that was counted, as it may have been the last that there was. Throws where nothing was. */
   measured(): Measured {
-    if (this.#counted === 0) throw new Error("nothing was counted: too little to do for so long a time, or too short a time");
+    if (this.#counted === 0) throw new Error("nothing was counted: too little to do for so long a time");
     return { perSecond: (this.#counted * 1000) / (this.#last - this.#warm), ...percentiles(this.#latencies) };
   }
 }
