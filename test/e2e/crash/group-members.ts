@@ -32,6 +32,11 @@ export const MEMBERS: Readonly<Record<string, Life>> = {
       retry: { retries: 1, restartOnFailure: async () => false },
     });
     const over = Promise.withResolvers<void>();
+    // `commitOffsets` of a consumer that is stopping returns as if it had committed.
+    consumer.on(consumer.events.COMMIT_OFFSETS, ({ payload }) => {
+      for (const { partitions } of payload.topics)
+        for (const one of partitions) told.committed(Number(one.partition), Number(one.offset));
+    });
     consumer.on(consumer.events.CRASH, ({ payload }) => over.reject(payload.error));
     stop.addEventListener("abort", () => over.resolve(), { once: true });
     try {
@@ -43,7 +48,6 @@ export const MEMBERS: Readonly<Record<string, Life>> = {
           const offset = Number(message.offset);
           told.processed(String(message.value));
           await consumer.commitOffsets([{ topic, partition, offset: String(offset + 1) }]);
-          told.committed(partition, offset + 1);
         },
       });
       await over.promise;

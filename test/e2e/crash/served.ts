@@ -71,9 +71,11 @@ export async function startServed(name: string, options: readonly string[] = [])
       await served.ask(`/v3/clusters/${data[0]?.cluster_id}/topics`, { topic_name: topic, partitions_count: partitions });
     },
     async committedOf(group) {
-      const { offsets } = (await served.ask(`/v1/groups/${group}/offsets`).catch(() => ({ offsets: [] }))) as {
-        offsets: { partition: number; offset: number }[];
-      };
+      const answer = await served.ask(`/v1/groups/${group}/offsets`).catch((error: Error) => {
+        if (error.message.includes("unknown_group")) return { offsets: [] };
+        throw error;
+      });
+      const { offsets } = answer as { offsets: { partition: number; offset: number }[] };
       return new Map(offsets.map(({ partition, offset }) => [partition, offset]));
     },
     async close() {

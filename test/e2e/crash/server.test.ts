@@ -77,7 +77,9 @@ test("a server killed at random moments loses and doubles nothing", { timeout: 6
     const ledger = new Ledger();
     const until = performance.now() + BUDGET_MS;
     let round = 0;
-    for (; round < (ROUNDS || 3) || (ROUNDS === 0 && performance.now() < until); round++) {
+    const isEnough = (): boolean =>
+      round >= (ROUNDS || 3) && (ROUNDS > 0 || performance.now() >= until) && ledger.acknowledged > 50;
+    for (; !isEnough(); round++) {
       const { server, url, clusterId } = await start();
       if (round === 0) await createTopic(url, clusterId);
       else await ledger.check(readerOf(url));
@@ -97,7 +99,6 @@ test("a server killed at random moments loses and doubles nothing", { timeout: 6
     await ledger.check(readerOf(url));
     await kill(server);
     console.log(`${round} kills, ${ledger.acknowledged} batches acknowledged, ${ledger.records} records in the log`);
-    expect(ledger.acknowledged).toBeGreaterThan(50);
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
