@@ -78,15 +78,19 @@ export async function receive(exchange: Exchange, schema: z.ZodType<ReceiveBody>
   });
   const failed = answer.partitions.find(({ error }) => error !== undefined);
   if (failed?.error !== undefined && answer.partitions.every(({ acquired }) => acquired.length === 0)) throw failed.error;
-  try {
+  const reply = (shown: AcquireAnswer): Reply => ({
+    status: 200,
+    headers: { "content-type": "application/json", "cache-control": "no-store" },
+    body: render(exchange, shown, holder, body.format),
+    compressible: true,
+  });
+  if (call.signal().aborted) {
     // Nobody is there to take them.
-    call.signal().throwIfAborted();
-    return {
-      status: 200,
-      headers: { "content-type": "application/json", "cache-control": "no-store" },
-      body: render(exchange, answer, holder, body.format),
-      compressible: true,
-    };
+    await shares.releaseAll(group, holder, answer.partitions);
+    return reply({ ...answer, partitions: [] });
+  }
+  try {
+    return reply(answer);
   } catch (error) {
     await shares.releaseAll(group, holder, answer.partitions);
     throw error;

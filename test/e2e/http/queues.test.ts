@@ -157,6 +157,23 @@ describe("a queue over HTTP", () => {
     expect(other.body).toMatchObject({ code: "unknown_group", message: expect.stringContaining("classic group") });
   });
 
+  test("gives what it took for somebody who hung up to the next one, and nothing is wrong with that", async () => {
+    const q = await queue([]);
+    const gone = new AbortController();
+    const waiting = fetch(`${q.url}/receive`, {
+      ...jsonInit({ topics: [q.name], wait_ms: 10_000 }),
+      signal: gone.signal,
+    });
+    await expect.poll(() => q.stats().then(({ group }) => group)).toBe(q.name);
+    gone.abort();
+    await expect(waiting).rejects.toThrow();
+    // What is given before the server hears of it is theirs until its time is over.
+    await systemClock.sleep(300);
+    await server.log.append({ topic: q.name, partition: 0, batches: batch(["a"]) });
+    await expect.poll(async () => shown((await q.receive()).body).map((one: Answer) => one[0]), { interval: 20 }).toEqual(["a"]);
+    expect(server.internalErrors).toEqual([]);
+  });
+
   test("is listed with all others, and in the metrics", async () => {
     const q = await queue(["a", "b", "c"], 2);
     await q.configure({ "errors.deadletterqueue.topic.name": `${q.name}.dead` });
