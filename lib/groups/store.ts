@@ -38,6 +38,8 @@ export interface Seen {
   readonly state: GroupState | undefined;
   readonly heard: Heard;
   readonly nowMs: number;
+  /** Undefined: there is no group. */
+  readonly born: number | undefined;
   /** With a group that is not there: the epoch that it begins above. */
   readonly firstEpoch: number;
 }
@@ -103,7 +105,16 @@ export class GroupStore {
     const heard = heardOf(members);
     const nowMs = clock.nowMs();
     const state = before && (await this.#tick(group, before.state, heard, nowMs));
-    return { before, seen: { state, heard, nowMs, firstEpoch: before === undefined ? await firstEpoch(this.#parts, group) : 0 } };
+    return {
+      before,
+      seen: {
+        state,
+        heard,
+        nowMs,
+        born: before?.born,
+        firstEpoch: before === undefined ? await firstEpoch(this.#parts, group) : 0,
+      },
+    };
   }
 
   /** False: somebody else was faster, or it is not known: look again. */

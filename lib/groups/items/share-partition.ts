@@ -5,6 +5,7 @@
  * |---|---|---|
  * | `STATE` | `v`, `k` | format version; counter: every change adds one |
  * | | `i` | a name that is made when the share partition begins, and anew when its offsets are set, or its group is made again |
+ * | | `g` | `b` of the group's state: of a group that was deleted it is another, and this share partition goes |
  * | | `o` | state epoch: grows when its offsets are set |
  * | | `e` | end: the first offset that was never given out |
  * | | `b`, `w`, `h` | a time; the runs of the window, packed, with times counted from it; the holders that they name |
@@ -25,9 +26,10 @@
  * put in one transaction with each that begins: so what is there of a group can be found when it is deleted.
  */
 import { checkFormat, FORMAT_VERSION, offsetKey } from "../../log/items/format.ts";
-import type { Condition, Delete, Item, Key, Put } from "../../ports/index.ts";
+import type { Check, Condition, Delete, Item, Key, Put } from "../../ports/index.ts";
 import type { Run, RunState, Verdict, Window } from "../share/window.ts";
 import { groupPk } from "./group.ts";
+import { stateKey } from "./state.ts";
 
 const STATES: readonly RunState[] = ["available", "acquired", "rejected", "spent"];
 const VERDICTS: readonly Verdict[] = ["finish", "release", "reject", "renew"];
@@ -47,6 +49,8 @@ export interface Recent {
 
 export interface ShareState {
   readonly name: string;
+  /** Of its group. */
+  readonly born: number;
   readonly epoch: number;
   readonly window: Window;
   readonly recent: readonly Recent[];
@@ -80,8 +84,8 @@ export function shareKey(group: string, topicId: string, partition: number): Key
   return { pk: sharePk(group, topicId, partition), sk: "STATE" };
 }
 
-export function newShare(name: string, epoch: number, start: number): ShareState {
-  return { name, epoch, window: { end: start, runs: [] }, recent: [], parked: 0, dueMs: 0, deadLetters: 0 };
+export function newShare(name: string, born: number, epoch: number, start: number): ShareState {
+  return { name, born, epoch, window: { end: start, runs: [] }, recent: [], parked: 0, dueMs: 0, deadLetters: 0 };
 }
 
 export function encodeShare(state: ShareState, version: number, writes: readonly string[]): Item {
@@ -107,6 +111,7 @@ export function encodeShare(state: ShareState, version: number, writes: readonly
     v: FORMAT_VERSION,
     k: version,
     i: state.name,
+    g: state.born,
     o: state.epoch,
     e: window.end,
     b: baseMs,
@@ -143,6 +148,7 @@ export function decodeShare(item: Item): StoredShare {
     writes: item["l"] as readonly string[],
     state: {
       name: item["i"] as string,
+      born: (item["g"] ?? 0) as number,
       epoch: item["o"] as number,
       window: { end, runs: runs.reverse() },
       recent: Array.from({ length: flat.length / 4 }, (_, i) => ({
@@ -207,6 +213,12 @@ export function shareTopicKey(group: string, topicId: string): Key {
 
 export function putShareTopic(group: string, topicId: string, partitions: number, name: string): Put {
   return { op: "put", key: shareTopicKey(group, topicId), item: { v: FORMAT_VERSION, n: partitions, i: name } };
+}
+
+/** Holds while the group is a share group, and this one. */
+export function isShareGroup(group: string, born: number): Check {
+  const isIt: Condition[] = born === 0 ? [] : [{ path: "b", is: "=", value: born }];
+  return { op: "check", key: stateKey(group), when: [{ path: "t", is: "=", value: "share" }, ...isIt] };
 }
 
 /** Is it still this one, in this life? */

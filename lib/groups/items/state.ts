@@ -4,6 +4,7 @@
  * | attribute | what |
  * |---|---|
  * | `v`, `k` | format version; counter: begins anywhere, every change adds one |
+ * | `b` | what `k` began at: tells this group from one of its name that was deleted; 0 where it was made before there was a `b` |
  * | `t` | `classic`, `consumer`, `share` |
  * | `e` | epoch: generation of a classic group, group epoch of the other |
  * | `a` | since when it is in its phase, or has no members, milliseconds since 1970 |
@@ -122,6 +123,8 @@ export type GroupState = ClassicState | ConsumerState | ShareGroupState;
 export interface Versioned {
   readonly state: GroupState;
   readonly version: number;
+  /** No other group that ever had this name has the same. */
+  readonly born: number;
 }
 
 export function stateKey(group: string): Key {
@@ -134,19 +137,19 @@ export function hasMembers(state: GroupState): boolean {
 
 /** A new state, where there is none. `first`: what its counter begins at (S2). */
 export function newState(group: string, state: GroupState, first: number): Put {
-  return { ...stateItem(group, state, first), when: [{ item: "absent" }] };
+  return { ...stateItem(group, state, first, first), when: [{ item: "absent" }] };
 }
 
 /** Puts a state in the place of the one that was read. */
 export function putState(group: string, state: GroupState, before: Versioned): Put {
-  return { ...stateItem(group, state, before.version + 1), when: [{ path: "k", is: "=", value: before.version }] };
+  return { ...stateItem(group, state, before.version + 1, before.born), when: [{ path: "k", is: "=", value: before.version }] };
 }
 
-function stateItem(group: string, state: GroupState, k: number): Put {
+function stateItem(group: string, state: GroupState, k: number, b: number): Put {
   return {
     op: "put",
     key: stateKey(group),
-    item: { v: FORMAT_VERSION, k, ...itemOf(state) },
+    item: { v: FORMAT_VERSION, k, b, ...itemOf(state) },
   };
 }
 
@@ -164,7 +167,7 @@ export function decodeState(item: Item | undefined): Versioned | undefined {
   if (item === undefined) return undefined;
   checkFormat(item, "the state of a group");
   const decode = item["t"] === "classic" ? decodeClassic : item["t"] === "share" ? decodeShareGroup : decodeConsumer;
-  return { version: item["k"] as number, state: decode(item) };
+  return { version: item["k"] as number, born: (item["b"] ?? 0) as number, state: decode(item) };
 }
 
 function itemOf(state: GroupState): Item {

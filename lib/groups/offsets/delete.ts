@@ -85,13 +85,16 @@ export async function clearGroup({ storage }: { readonly storage: Storage }, gro
   const { table } = storage;
   for (let again = true; again; ) {
     const left = await table.range(groupPk(group));
-    // Somebody has made the group again: the rest is theirs.
-    if (left.some(({ key }) => key.sk === "STATE")) return;
     again = false;
     // Before the names of their topics, by which they are found.
     for (const { key, item } of left) {
       if (!key.sk.startsWith("Q#")) continue;
-      again = !(await clearShareTopic({ storage }, group, key.sk.slice(2), item["n"] as number)) || again;
+      again = !(await clearShareTopic({ storage }, group, key.sk.slice(2), item["n"] as number, { former: true })) || again;
+    }
+    // Somebody has made the group again: the rest is theirs.
+    if (left.some(({ key }) => key.sk === "STATE")) {
+      if (again) continue;
+      return;
     }
     for (const { key, item } of left) {
       if (key.sk.startsWith("Q#")) continue;

@@ -10,20 +10,21 @@ import {
   decodeShare,
   encodeShare,
   isNamed,
+  isShareGroup,
   isStillShare,
   newShare,
   putShareTopic,
   shareKey,
   shareTopicKey,
 } from "../items/share-partition.ts";
-import { stateKey } from "../items/state.ts";
+import { decodeState, stateKey } from "../items/state.ts";
 import type { GroupParts } from "../parts.ts";
 
 const AT_ONCE = 50;
 const TRIES = 20;
 
 /**
- * Takes away all that a group has of a topic. False: a share partition of it has begun meanwhile. Each delete is for the one that was
+ * Takes away all that a group has of a topic; `former`: what groups of its name had that were deleted, alone. False: a share partition of it has begun meanwhile. Each delete is for the one that was
  * read: a delete that comes late finds another name, and takes nothing from a group that was made again.
  */
 export function clearShareTopic(
@@ -31,18 +32,43 @@ export function clearShareTopic(
   group: string,
   topicId: string,
   partitions: number,
+  { former = false }: { readonly former?: boolean } = {},
 ): Promise<boolean> {
   const { table } = storage;
   return storageStep(`share group "${group}"`, async () => {
     const topic = await table.get(shareTopicKey(group, topicId));
+    let stays = false;
     for (let partition = 0; partition < partitions; partition++) {
       const key = shareKey(group, topicId, partition);
       const item = await table.get(key);
+      if (former && item !== undefined && (await bornOf(table, group)) === decodeShare(item).state.born) {
+        stays = true;
+        continue;
+      }
       if (item !== undefined && !(await deleteNamed(table, key, item))) return false;
       await clearParked(storage, key.pk);
     }
-    return topic === undefined || deleteNamed(table, shareTopicKey(group, topicId), topic);
+    return stays || topic === undefined || deleteNamed(table, shareTopicKey(group, topicId), topic);
   });
+}
+
+/**
+ * Takes away a share partition whose group was deleted, should it be there. False: it is of the group that is there. The group is
+ * read after it: a group that is gone never comes back, so what is not of the one that is there then is of none.
+ */
+export function clearFormer({ storage }: Pick<GroupParts, "storage">, group: string, key: Key): Promise<boolean> {
+  const { table } = storage;
+  return storageStep(`share group "${group}"`, async () => {
+    const item = await table.get(key);
+    if (item === undefined) return true;
+    if ((await bornOf(table, group)) === decodeShare(item).state.born) return false;
+    await deleteNamed(table, key, item);
+    return true;
+  });
+}
+
+async function bornOf(table: GroupParts["storage"]["table"], group: string): Promise<number | undefined> {
+  return decodeState(await table.get(stateKey(group)))?.born;
 }
 
 /** False: another has taken its place. */
@@ -93,11 +119,13 @@ export function resetSharePartition(
           await table.write({ op: "delete", key, when: isStillShare(before) });
         }
         await clearParked(storage, key.pk);
-        const after = newShare(ids.uuid(), epoch + 1, offset);
+        const born = await bornOf(table, group);
+        if (born === undefined) throw new BrokerlessError("unknown_group", `there is no group "${group}"`, { field: "group" });
+        const after = newShare(ids.uuid(), born, epoch + 1, offset);
         await table.atomically([
           { op: "put", key, item: encodeShare(after, 1, []), when: [{ item: "absent" }] },
           putShareTopic(group, topic.id, topic.partitions, after.name),
-          { op: "check", key: stateKey(group), when: [{ path: "t", is: "=", value: "share" }] },
+          isShareGroup(group, born),
         ]);
         return;
       } catch (error) {

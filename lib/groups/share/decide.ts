@@ -102,7 +102,7 @@ export function looksAt(ops: readonly Op[]): boolean {
 /** The state that a share partition begins with. */
 async function begin(
   share: SharePlace,
-  { firstFrom }: Want,
+  { firstFrom, born }: Want,
   info: PartitionInfo,
   settings: ShareSettings,
   nowMs: number,
@@ -116,7 +116,7 @@ async function begin(
     const { offset } = await log.listOffset(share.topic.name, share.partition, { timestampMs: Math.max(0, nowMs - reset) });
     if (offset >= 0) start = offset;
   }
-  return newShare(ids.uuid(), 0, start);
+  return newShare(ids.uuid(), born, 0, start);
 }
 
 /** The parked records that are due: those that can be given, and the dead. `rows`: the earliest ones, where they were looked at. */

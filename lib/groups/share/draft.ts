@@ -37,10 +37,11 @@ export class Draft {
   }
 
   get state(): ShareState {
-    const { name, epoch, recent } = this.#before;
+    const { name, born, epoch, recent } = this.#before;
     const parked = this.parkedCount;
     return {
       name,
+      born,
       epoch,
       window: this.window,
       recent: [...recent, ...this.#recent],

@@ -16,6 +16,8 @@ export interface Want {
   readonly maxBytes: number;
   readonly lockMs: number;
   readonly firstFrom: "earliest" | "latest";
+  /** Which of all groups of its name the group is, as far as this process knows. */
+  readonly born: number;
 }
 
 export interface Given {
@@ -80,7 +82,7 @@ export function give(
   draft: Draft,
   ready: (number | Parked)[],
   found: Found,
-  { holder, maxRecords, maxBytes, untilMs }: Omit<Want, "lockMs" | "firstFrom"> & { untilMs: number },
+  { holder, maxRecords, maxBytes, untilMs }: Omit<Want, "lockMs" | "firstFrom" | "born"> & { untilMs: number },
 ): Omit<Given, "dueMs"> {
   let sizeBytes = 0;
   let count = 0;

@@ -8,6 +8,7 @@
  * P3  A write whose answer is lost carries a name: whoever sees it in the state takes it as made. While it is not there the state is still
  *     the one before, or another's: then it was not made, and can no more be, since the counter has moved on.
  *     Parked records are read after the state: a refusal that they give holds only where the state is then still the same.
+ *     A state of a group that was deleted is nobody's: it goes before the group of that name that is there now begins.
  * P4  Records are read before they are given: what is not in the log is finished instead.
  */
 import { BrokerlessError } from "../../base/errors.ts";
@@ -15,8 +16,9 @@ import { fromStorage } from "../../log/storage-errors.ts";
 import type { PartitionInfo, Topic } from "../../log/types.ts";
 import { StorageError } from "../../ports/index.ts";
 import type { ShareSettings } from "../config.ts";
-import { decodeShare, type ShareState, type StoredShare, sharePk } from "../items/share-partition.ts";
+import { decodeShare, type ShareState, type StoredShare, shareKey, sharePk } from "../items/share-partition.ts";
 import { bury, type Dead } from "./bury.ts";
+import { clearFormer } from "./clear.ts";
 import { decide, looksAt, type Op } from "./decide.ts";
 import type { Draft } from "./draft.ts";
 import type { Given, Want } from "./give.ts";
@@ -103,6 +105,13 @@ export class ShareLane {
     const [info, first] = await Promise.all([this.#look(ops), stored ?? readShare(this.#share)]);
     stored = first;
     for (let pauseMs = 2; ; pauseMs = Math.min(pauseMs * 2, 250)) {
+      const life = ops.findLast((op) => op.kind === "acquire")?.want.born;
+      if (life !== undefined && stored !== undefined && stored.state.born !== life) {
+        await this.#endFormer();
+        stored = await readShare(this.#share);
+        if (stored !== undefined && stored.state.born !== life) throw this.#madeAgain();
+        fresh = true;
+      }
       const made = lost.find(({ name }) => stored?.writes.includes(name));
       if (made !== undefined) {
         this.#kept = stored;
@@ -148,6 +157,19 @@ export class ShareLane {
       stored = typeof outcome === "object" ? decodeShare(outcome.found) : await readShare(this.#share);
       fresh = true;
     }
+  }
+
+  /** What is stored is of another group of the name than the one that is known: of one that was deleted, or the later one. */
+  async #endFormer(): Promise<void> {
+    const { group, topic, partition } = this.#share;
+    this.#kept = undefined;
+    if (!(await clearFormer(this.#share, group, shareKey(group, topic.id, partition)))) throw this.#madeAgain();
+  }
+
+  #madeAgain(): BrokerlessError {
+    return new BrokerlessError("unknown_group", `share group "${this.#share.group}" was deleted and made again`, {
+      field: "group",
+    });
   }
 
   async #look(ops: readonly Op[]): Promise<PartitionInfo | undefined> {

@@ -9,7 +9,8 @@ import type { Topic } from "../../log/types.ts";
 import { TopicDirectory } from "../consumer/topics.ts";
 import { checkGroupName, groupPk } from "../items/group.ts";
 import { SHARE_TOPIC_RANGE, sharePk } from "../items/share-partition.ts";
-import type { ShareGroupState, Target } from "../items/state.ts";
+import { decodeState, type ShareGroupState, stateKey, type Target } from "../items/state.ts";
+import { unknownGroup } from "../offsets/delete.ts";
 import type { GroupParts } from "../parts.ts";
 import { GroupStore } from "../store.ts";
 import type { TopicPartitions } from "../types.ts";
@@ -46,8 +47,8 @@ class ShareGroups implements T.ShareGroupsApi {
   readonly #offsets: ShareOffsets;
   readonly #reads = new KeptReads();
   readonly #lanes = new Map<string, ShareLane>();
-  /** Groups that are known to be share groups, and until when that is believed. */
-  readonly #known = new Map<string, number>();
+  /** Groups that are known to be share groups, which of all of their name, and until when that is believed. */
+  readonly #known = new Map<string, { readonly born: number; readonly untilMs: number }>();
   #turn = 0;
 
   constructor(parts: ShareParts) {
@@ -143,7 +144,9 @@ class ShareGroups implements T.ShareGroupsApi {
       const { topicId, partition, topic } = one;
       if (maxRecords <= 0 || maxBytes <= 0) break;
       try {
-        const given = await this.#lane(group, one).acquire({ holder, maxRecords, maxBytes, lockMs, firstFrom });
+        const given = await this.#inGroup(group, (born) =>
+          this.#lane(group, one).acquire({ holder, maxRecords, maxBytes, lockMs, firstFrom, born }),
+        );
         if (given.dueMs > 0) dueMs = dueMs === 0 ? given.dueMs : Math.min(dueMs, given.dueMs);
         if (given.taken.length === 0) continue;
         const batches = given.pieces.map(({ bytes }) => bytes);
@@ -152,7 +155,6 @@ class ShareGroups implements T.ShareGroupsApi {
         answers.push({ topicId, partition, topic: topic.name, batches, acquired: given.taken });
       } catch (error) {
         if (!(error instanceof BrokerlessError)) throw error;
-        if (error.code === "unknown_group") this.#known.delete(group);
         answers.push({ topicId, partition, topic: topic.name, batches: [], acquired: [], error });
       }
     }
@@ -247,16 +249,32 @@ class ShareGroups implements T.ShareGroupsApi {
     return { partitions, left: false };
   }
 
-  /** Makes the group where there is none. */
-  async #ensure(group: string): Promise<void> {
-    const { clock } = this.#parts;
-    if ((this.#known.get(group) ?? 0) > clock.monotonicMs()) return;
-    await this.#store.change(group, ({ state, firstEpoch, nowMs }) => ({
+  /** In the group as it is known; where it was deleted since, in the one that is made anew. */
+  async #inGroup<T>(group: string, use: (born: number) => Promise<T>): Promise<T> {
+    try {
+      return await use(await this.#ensure(group));
+    } catch (error) {
+      if (!(error instanceof BrokerlessError && error.code === "unknown_group")) throw error;
+      this.#known.delete(group);
+      return use(await this.#ensure(group));
+    }
+  }
+
+  /** Makes the group where there is none. Answers which of all groups of its name it is. */
+  async #ensure(group: string): Promise<number> {
+    const { clock, storage } = this.#parts;
+    const known = this.#known.get(group);
+    if (known !== undefined && known.untilMs > clock.monotonicMs()) return known.born;
+    const seen = await this.#store.change(group, ({ state, born, firstEpoch, nowMs }) => ({
       state: shareOr(state, group, firstEpoch, nowMs),
-      result: undefined,
+      result: born,
     }));
+    const read = () => storageStep(`group "${group}"`, () => storage.table.get(stateKey(group)));
+    const born = seen ?? decodeState(await read())?.born;
+    if (born === undefined) throw unknownGroup(group);
     if (this.#known.size >= LANES_MOST) this.#known.clear();
-    this.#known.set(group, clock.monotonicMs() + KEPT_MS);
+    this.#known.set(group, { born, untilMs: clock.monotonicMs() + KEPT_MS });
+    return born;
   }
 
   #lane(group: string, { topicId, partition, topic }: Known): ShareLane {

@@ -8,6 +8,7 @@ import {
   decodeParked,
   decodeShare,
   encodeShare,
+  isShareGroup,
   isStillShare,
   type Parked,
   parkedKey,
@@ -15,7 +16,6 @@ import {
   type StoredShare,
   shareKey,
 } from "../items/share-partition.ts";
-import { stateKey } from "../items/state.ts";
 import type { KeptReads } from "./kept-reads.ts";
 
 export interface LaneParts {
@@ -67,7 +67,7 @@ export async function writeShare(
           ? []
           : [
               putShareTopic(share.group, share.topic.id, share.topic.partitions, state.name),
-              { op: "check", key: stateKey(share.group), when: [{ path: "t", is: "=", value: "share" }] },
+              isShareGroup(share.group, state.born),
             ];
       await table.atomically([put, ...moves, ...begins]);
     }

@@ -119,7 +119,7 @@ describe("joining again", () => {
 
 test("a state is read back as it was written", () => {
   const state = classicGroup(4, ["a", "b"], ["t"]);
-  expect(decodeState(newState("g", state, 7).item)).toEqual({ state, version: 7 });
+  expect(decodeState(newState("g", state, 7).item)).toEqual({ state, version: 7, born: 7 });
 });
 
 test("property: generations only grow, a generation has the members that joined it, and only its leader's assignment is taken", () => {

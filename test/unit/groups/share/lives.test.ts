@@ -113,3 +113,47 @@ test("a release of a parked record that comes late, between the reads of the nex
   expect(late).toBeUndefined();
   expect(givenIn(await b.take("y", 1))).toEqual([[0, 2]]);
 });
+
+test("the first receive after a group was deleted makes it anew, at the process that remembers the one before too", async () => {
+  const b = await sharesOverMemory();
+  await b.produce(["a"]);
+  await b.take("x", 1);
+  await b.groups.delete("g");
+  expect(givenIn(await b.take("x", 1))).toEqual([[0, 1]]);
+});
+
+test("a group that a late write makes again while it is deleted does not go on with what the former was given", async () => {
+  const memory = memoryStorage({ clock: new TestClock() });
+  let again: (() => Promise<unknown>) | undefined;
+  const storage = withTable(memory, {
+    write: async (op) => {
+      const item = await memory.table.write(op);
+      const make = again;
+      if (op.op === "delete" && op.key.sk === "STATE" && op.key.pk === "G#g" && make !== undefined) {
+        again = undefined;
+        await make();
+      }
+      return item;
+    },
+  });
+  const b = await sharesOverMemory({ storage });
+  await b.produce(["a", "b"]);
+  expect(givenIn(await b.take("x", 1))).toEqual([[0, 1]]);
+  expect(await b.settle("x", 0, 0, ACCEPT)).toBe("ok");
+  // Of another topic's partition it has nothing: only the group is made.
+  again = () =>
+    b.another().heartbeat({ group: "g", memberId: "m", epoch: 0, client: { clientId: "c", clientHost: "" }, topics: ["t"] });
+  await b.groups.delete("g");
+  expect(again).toBeUndefined();
+  expect(givenIn(await b.take("y", 1))).toEqual([[0, 1]]);
+});
+
+test("a delete that died after its first step leaves nothing that the next group of the name goes on with", async () => {
+  const b = await sharesOverMemory();
+  await b.produce(["a"]);
+  await b.take("x", 1);
+  expect(await b.settle("x", 0, 0, ACCEPT)).toBe("ok");
+  await b.storage.table.write({ op: "delete", key: { pk: "G#g", sk: "STATE" } });
+  expect(givenIn(await b.take("y", 1, { shares: b.another() }))).toEqual([[0, 1]]);
+  expect(givenIn(await b.take("z", 1))).toEqual([]);
+});

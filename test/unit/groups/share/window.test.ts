@@ -116,7 +116,7 @@ describe("the window of a share partition", () => {
           expect(flat(window)).toEqual(new Map([...model].sort(([a], [b]) => a - b)));
           expect(startOf(window)).toBe(model.size === 0 ? window.end : Math.min(...model.keys()));
           expect(countOf(window, () => true)).toBe(model.size);
-          const state: ShareState = { ...newShare("n", 0, 0), window };
+          const state: ShareState = { ...newShare("n", 1, 0, 0), window };
           expect(decodeShare(encodeShare(state, 1, [])).state).toEqual(state);
         }
       }),
