@@ -57,14 +57,18 @@ async function removeEntry({ storage }: GroupParts, group: string, topicId: stri
 
 /**
  * Deletes a group that has no members: its state, then what is under it, then its name. After the first step the group is
- * gone; a crash leaves a name, by which `expire` finds the rest. Throws `unknown_group`, `non_empty_group`.
+ * gone; a crash leaves a name, by which `expire` finds the rest, and so does who asks again: when it has answered, in whichever way,
+ * nothing of the group is left that a process with an old look could go on with. Throws `unknown_group`, `non_empty_group`.
  */
 export async function deleteWholeGroup(parts: Pick<GroupParts, "storage" | "mirror">, group: string): Promise<void> {
   const { table } = parts.storage;
   await storageStep(`delete group "${group}"`, async () => {
     for (;;) {
       const before = decodeState(await table.get(stateKey(group)));
-      if (before === undefined) throw unknownGroup(group);
+      if (before === undefined) {
+        await clearGroup(parts, group);
+        throw unknownGroup(group);
+      }
       if (hasMembers(before.state)) {
         throw new BrokerlessError("non_empty_group", `group "${group}" has ${Object.keys(before.state.members).length} members`);
       }

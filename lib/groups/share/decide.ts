@@ -12,6 +12,8 @@ import { expired, finished, isDead, type Judgement, offsetsOf, runAt, trimmed } 
 
 /** So many parked records that are due are looked at for one write. */
 const DUE_MOST = 20;
+/** The dead that are parked are looked at again after so long. */
+const DEAD_AGAIN_MS = 5_000;
 const BURY_MOST = 50;
 
 export type Op = { readonly answer: (error?: unknown) => void } & (
@@ -142,9 +144,10 @@ async function dueOf(share: SharePlace, draft: Draft, state: ShareState, looks: 
     const dead = isDead(now) || now.deliveries >= limit;
     if (!dead) answer.ready.push(now);
     else if (buries) {
-      const spent: Parked = isDead(now) ? now : { ...now, state: "spent", holder: "" };
-      // Written before it is buried: nobody settles it any more, whatever his clock says.
-      if (spent !== now) draft.move(offset, one, spent);
+      const state = isDead(now) ? now.state : "spent";
+      // Written before it is buried: nobody settles it any more, whatever his clock says. And behind the others, should it not let itself be buried.
+      const spent: Parked = { ...now, state, holder: "", dueMs: draft.nowMs + DEAD_AGAIN_MS };
+      draft.move(offset, one, spent);
       answer.dead.push(spent);
     } else {
       draft.move(offset, one, undefined);

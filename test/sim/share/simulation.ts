@@ -302,10 +302,14 @@ export class ShareSimulation {
   }
 
   async #deleteGroup(): Promise<void> {
-    await this.untilAnswered(({ groups }) =>
-      groups.delete(GROUP).catch((error) => {
-        if (error.code !== "unknown_group") throw error;
-      }),
+    // A process that were still at it after its client had given up could delete the group that is made next, as it was told to.
+    const patient = true;
+    await this.untilAnswered(
+      ({ groups }) =>
+        groups.delete(GROUP).catch((error) => {
+          if (error.code !== "unknown_group") throw error;
+        }),
+      patient,
     );
   }
 
@@ -336,10 +340,10 @@ export class ShareSimulation {
   }
 
   /** Calls some process that is alive; fails with `Crashed` when it dies, or is not waited for. */
-  call<T>(use: (services: Running) => Promise<T>): Promise<T> {
+  call<T>(use: (services: Running) => Promise<T>, patient = false): Promise<T> {
     const running = this.#someProcess();
     const answers = [use(running), running.process.onCrash.promise];
-    if (this.world.faults !== CALM && this.world.chance(0.05)) answers.push(this.#loseInterest());
+    if (!patient && this.world.faults !== CALM && this.world.chance(0.05)) answers.push(this.#loseInterest());
     return Promise.race(answers);
   }
 
@@ -348,10 +352,10 @@ export class ShareSimulation {
     throw new Crashed("the client's patience");
   }
 
-  async untilAnswered<T>(use: (services: Running) => Promise<T>): Promise<T> {
+  async untilAnswered<T>(use: (services: Running) => Promise<T>, patient = false): Promise<T> {
     for (;;) {
       try {
-        return await this.call(use);
+        return await this.call(use, patient);
       } catch (error) {
         if (!isSetback(error)) throw error;
         await this.sleep(60);

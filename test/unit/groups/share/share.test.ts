@@ -157,6 +157,40 @@ describe("records of a share group", () => {
     expect(await b.shares.depths("g")).toMatchObject([{ depth: 0, dying: 0, deadLetters: 2 }]);
   });
 
+  test("that are dead and cannot be buried do not hold up others", async () => {
+    const b = await sharesOverMemory();
+    // No letter fits.
+    await b.log.createTopic({ name: "dead", configs: { "max.message.bytes": "1" } });
+    await b.groups.alterConfigs("g", { "errors.deadletterqueue.topic.name": "dead" });
+    await b.produce(
+      Array.from({ length: 50 }, () => "bad"),
+      { "brokerless-delay-ms": "1000" },
+    );
+    await b.produce(["good"], { "brokerless-delay-ms": "2000" });
+    for (let look = 0; look < 4; look++) expect(givenIn(await b.take("x", 5))).toEqual([]);
+    expect(await b.shares.depths("g")).toMatchObject([{ parked: 51 }]);
+    b.clock.ms += 1_500;
+    for (let rejected = 0; rejected < 50; ) {
+      const given = givenIn(await b.take("x", 10));
+      expect(given.length).toBeGreaterThan(0);
+      for (const [offset] of given) expect(await b.settle("x", offset, offset, REJECT)).toBe("ok");
+      rejected += given.length;
+    }
+    b.clock.ms += 600;
+    const seen: number[] = [];
+    for (let look = 0; look < 10; look++) seen.push(...givenIn(await b.take("y", 5)).map(([offset]) => offset));
+    expect(await readAll(b.log, "dead")).toEqual([]);
+    expect(seen).toEqual([50]);
+    expect(await b.settle("y", 50, 50, ACCEPT)).toBe("ok");
+    // Now they do fit.
+    await b.log.alterConfigs("dead", { "max.message.bytes": null });
+    for (let look = 0; look < 5; look++) {
+      b.clock.ms += 6_000;
+      await b.shares.tend("g", { untilMs: Number.POSITIVE_INFINITY });
+    }
+    expect(await b.shares.depths("g")).toMatchObject([{ depth: 0, parked: 0, dying: 0, deadLetters: 50 }]);
+  });
+
   test("begin where the group says: at the end over Kafka's protocol, at the beginning where it is asked for", async () => {
     const b = await sharesOverMemory();
     await b.produce(["a"]);
