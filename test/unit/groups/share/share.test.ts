@@ -2,7 +2,8 @@ import { describe, expect, test } from "vitest";
 import { sharePk } from "../../../../lib/groups/items/share-partition.ts";
 import { type Storage, StorageError, type Table } from "../../../../lib/ports/index.ts";
 import { memoryStorage } from "../../../../lib/storage/memory/index.ts";
-import { readAll, TestClock } from "../../log/support.ts";
+import { createTransactions } from "../../../../lib/transactions/transactions.ts";
+import { batchOf, readAll, TestClock } from "../../log/support.ts";
 import { withTable } from "../support.ts";
 import { givenIn, sharesOverMemory } from "./support.ts";
 
@@ -189,6 +190,28 @@ describe("records of a share group", () => {
       await b.shares.tend("g", { untilMs: Number.POSITIVE_INFINITY });
     }
     expect(await b.shares.depths("g")).toMatchObject([{ depth: 0, parked: 0, dying: 0, deadLetters: 50 }]);
+  });
+
+  test("of transactions are given once they are committed, where the group reads what is committed", async () => {
+    const b = await sharesOverMemory();
+    await b.groups.alterConfigs("g", { "share.isolation.level": "read_committed" });
+    const transactions = createTransactions({ ...b.parts, groups: b.groups });
+    const place = { topic: "t", partition: 0 };
+    const begin = async (transactionalId: string) => {
+      const me = { transactionalId, ...(await transactions.initProducer(transactionalId, 60_000)) };
+      const [transactionGuard] = await transactions.guards(me, [place], true);
+      const batches = batchOf([transactionalId], { id: me.producerId, epoch: me.epoch, sequence: 0, transactional: true });
+      await b.log.append({ ...place, batches, transactionGuard: transactionGuard as number });
+      return me;
+    };
+    await transactions.end(await begin("never"), false, true);
+    await transactions.end(await begin("good"), true, true);
+    const open = await begin("waits");
+    expect(givenIn(await b.take("x", 10))).toEqual([[2, 1]]);
+    expect(await b.settle("x", 2, 2, ACCEPT)).toBe("ok");
+    expect(givenIn(await b.take("x", 10))).toEqual([]);
+    await transactions.end(open, true, true);
+    expect(givenIn(await b.take("x", 10))).toEqual([[4, 1]]);
   });
 
   test("begin where the group says: at the end over Kafka's protocol, at the beginning where it is asked for", async () => {
