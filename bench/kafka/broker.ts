@@ -2,9 +2,9 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdirSync, openSync, readFileSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
 import { join } from "node:path";
 import { installKafka } from "../../.ci/clients/install.ts";
+import { freePort } from "../../.ci/emulators/process.ts";
 import { type MeasuredServer, memoryMegabytes } from "./servers.ts";
 
 /** The class path of Kafka's jars. Throws where Java or Maven is missing. */
@@ -12,15 +12,6 @@ export async function kafkaClassPath(): Promise<string> {
   const kafka = await installKafka();
   if (kafka.missing !== undefined) throw new Error(`${kafka.missing}: Kafka cannot be measured`);
   return kafka.classPath.trim();
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as { port: number };
-  server.close();
-  await once(server, "close");
-  return port;
 }
 
 const QUIET = `<Configuration><Loggers><Root level="OFF"/></Loggers></Configuration>`;

@@ -11,11 +11,12 @@ import { Kafka, logLevel } from "kafkajs";
 import type { Measured } from "../load/order.ts";
 import { inProcess } from "../support/processes.ts";
 import { Results } from "../support/results.ts";
-import { kafkaClassPath, startKafka } from "./broker.ts";
+import { eachServer } from "./beside.ts";
+import { kafkaClassPath } from "./broker.ts";
 import { memoryOfConnections } from "./connections.ts";
 import type { ClientOrder } from "./load.ts";
 import { rebalance } from "./rebalance.ts";
-import { type MeasuredServer, startBrokerless } from "./servers.ts";
+import type { MeasuredServer } from "./servers.ts";
 import { consumerPerformance, producerPerformance } from "./tools.ts";
 
 const { values } = parseArgs({
@@ -85,20 +86,7 @@ async function measure(server: MeasuredServer): Promise<void> {
 
 try {
   for (let round = 0; round < Number(values.rounds); round++) {
-    for (const start of [
-      (folder: string) => startBrokerless(folder),
-      (folder: string) => startKafka(classPath, folder, true),
-      (folder: string) => startKafka(classPath, folder, false),
-    ]) {
-      const folder = mkdtempSync(join(dir, "data-"));
-      const server = await start(folder);
-      try {
-        await measure(server);
-      } finally {
-        await server.stop();
-        rmSync(folder, { recursive: true, force: true });
-      }
-    }
+    await eachServer(classPath, dir, measure);
   }
   const settings = { seconds: Number(values.seconds), rounds: Number(values.rounds), records };
   results.tell("kafka", settings, values.json);

@@ -10,8 +10,9 @@ import { parseArgs } from "node:util";
 import { Kafka, logLevel } from "kafkajs";
 import { inProcess } from "../support/processes.ts";
 import { Results } from "../support/results.ts";
-import { kafkaClassPath, startKafka } from "./broker.ts";
-import { type MeasuredServer, startBrokerless } from "./servers.ts";
+import { eachServer } from "./beside.ts";
+import { kafkaClassPath } from "./broker.ts";
+import type { MeasuredServer } from "./servers.ts";
 import { javaTransactions, producerPerformance } from "./tools.ts";
 import { INPUT, OUTPUTS, PARTITIONS, type TransactOrder } from "./transact.ts";
 
@@ -64,20 +65,7 @@ async function measure(classPath: string, server: MeasuredServer): Promise<void>
 try {
   const classPath = await kafkaClassPath();
   for (let round = 0; round < Number(values.rounds); round++) {
-    for (const start of [
-      (folder: string) => startBrokerless(folder),
-      (folder: string) => startKafka(classPath, folder, true),
-      (folder: string) => startKafka(classPath, folder, false),
-    ]) {
-      const folder = mkdtempSync(join(dir, "data-"));
-      const server = await start(folder);
-      try {
-        await measure(classPath, server);
-      } finally {
-        await server.stop();
-        rmSync(folder, { recursive: true, force: true });
-      }
-    }
+    await eachServer(classPath, dir, (server) => measure(classPath, server));
   }
   const settings = { seconds: Number(values.seconds), rounds: Number(values.rounds), records, loadBefore };
   results.tell("transactions", settings, values.json);

@@ -7,8 +7,9 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { loadavg, tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { kafkaClassPath, startKafka } from "../kafka/broker.ts";
-import { startBrokerless } from "../kafka/servers.ts";
+import { eachServer } from "../kafka/beside.ts";
+import { kafkaClassPath } from "../kafka/broker.ts";
+import { type MeasuredServer, startBrokerless } from "../kafka/servers.ts";
 import { shareConsumerPerformance } from "../kafka/tools.ts";
 import { inProcess } from "../support/processes.ts";
 import { Results } from "../support/results.ts";
@@ -87,18 +88,13 @@ async function nats(program: string, folder: string, sync: "default" | "always")
   }
 }
 
-async function wire(classPath: string, folder: string, start: (folder: string) => ReturnType<typeof startKafka>): Promise<void> {
-  const server = await start(folder);
-  try {
-    for (const threads of [1, 4]) {
-      const topic = `wire-${threads}`;
-      await fillOverKafka(server.kafka, topic, records);
-      await beginAtEarliest(server.kafka, topic);
-      const measured = await shareConsumerPerformance(classPath, server.kafka, topic, records, threads);
-      results.note(server.name, `ShareConsumerPerformance, ${threads} of them`, measured);
-    }
-  } finally {
-    await server.stop();
+async function wire(classPath: string, server: MeasuredServer): Promise<void> {
+  for (const threads of [1, 4]) {
+    const topic = `wire-${threads}`;
+    await fillOverKafka(server.kafka, topic, records);
+    await beginAtEarliest(server.kafka, topic);
+    const measured = await shareConsumerPerformance(classPath, server.kafka, topic, records, threads);
+    results.note(server.name, `ShareConsumerPerformance, ${threads} of them`, measured);
   }
 }
 
@@ -110,12 +106,7 @@ try {
     if (program !== undefined)
       for (const sync of ["default", "always"] as const) await withFolder((folder) => nats(program, folder, sync));
     if (classPath === undefined) continue;
-    for (const start of [
-      (folder: string) => startBrokerless(folder),
-      (folder: string) => startKafka(classPath, folder, true),
-      (folder: string) => startKafka(classPath, folder, false),
-    ])
-      await withFolder((folder) => wire(classPath, folder, start));
+    await eachServer(classPath, dir, (server) => wire(classPath, server));
   }
   const settings = { seconds: Number(values.seconds), rounds: Number(values.rounds), records, loadBefore };
   results.tell("queue", settings, values.json);

@@ -40,7 +40,16 @@ export type { Appended, ProducerOptions, ProducerRecord, RecordMetadata } from "
 export type { QueueAdmin } from "./queue/admin.ts";
 export type { Job, JobParts } from "./queue/job.ts";
 export type { Queue } from "./queue/queue.ts";
-export type { QueueOptions, QueueRow, QueueStats, Received, ReceiveOptions, Redriven, Settling } from "./queue/types.ts";
+export type {
+  QueueCounts,
+  QueueOptions,
+  QueueRow,
+  QueueStats,
+  Received,
+  ReceiveOptions,
+  Redriven,
+  Settling,
+} from "./queue/types.ts";
 export type { Reader } from "./reader/reader.ts";
 export type { RecordsBatch } from "./reader/records-batch.ts";
 export type { ReaderOptions, ReadFrom, ReadRecord } from "./reader/types.ts";

@@ -31,7 +31,7 @@ export const LAG_NAMESPACE = "Brokerless/Lag";
 const WARN = 2;
 const ERR = 3;
 const DEFAULT_SECONDS = 900;
-const PERIOD = Duration.minutes(1);
+export const PERIOD = Duration.minutes(1);
 
 export interface LagMonitoringProps {
   readonly storage: LogStorage;
@@ -77,17 +77,11 @@ export class LagMonitoring extends Construct {
   }
 
   /** Plain ones, on what one group is of one topic. */
-  #watch({ table }: LogStorage, { group, topic, seconds, records, actions = [] }: LagGroupAlarm): void {
+  #watch(storage: LogStorage, { group, topic, seconds, records, actions = [] }: LagGroupAlarm): void {
     const scope = new Construct(this, `${encodeURIComponent(group)} ${encodeURIComponent(topic)}`);
     const over = (id: string, metricName: string, threshold: number, what: string): void => {
       const made = new Alarm(scope, id, {
-        metric: new Metric({
-          namespace: LAG_NAMESPACE,
-          metricName,
-          dimensionsMap: { Table: table.tableName, Group: group, Topic: topic },
-          period: PERIOD,
-          statistic: Stats.MAXIMUM,
-        }),
+        metric: metricOf(storage, { group, topic }, metricName),
         threshold,
         comparisonOperator: ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
         evaluationPeriods: 2,
@@ -134,6 +128,21 @@ export class LagMonitoring extends Construct {
     behind.addAlarmAction(...actions);
     this.alarms.push(behind, ...made);
   }
+}
+
+/** What the reporter tells of one group and topic. */
+export function metricOf(
+  { table }: LogStorage,
+  { group, topic }: { readonly group: string; readonly topic: string },
+  metricName: string,
+): Metric {
+  return new Metric({
+    namespace: LAG_NAMESPACE,
+    metricName,
+    dimensionsMap: { Table: table.tableName, Group: group, Topic: topic },
+    period: PERIOD,
+    statistic: Stats.MAXIMUM,
+  });
 }
 
 /** One line a group and topic, the worst first. */

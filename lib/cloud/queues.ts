@@ -2,7 +2,6 @@
  * Alarms and pictures of queues (share groups). How old the oldest message is, over all queues, only where it is asked for: a message that
  * waits for its time is old, and well. Those that are named have alarms of their own: by age, by depth, by new dead letters.
  */
-import { Duration } from "aws-cdk-lib";
 import {
   Alarm,
   ComparisonOperator,
@@ -12,16 +11,13 @@ import {
   type IMetric,
   LegendPosition,
   MathExpression,
-  Metric,
-  Stats,
+  type Metric,
   TreatMissingData,
 } from "aws-cdk-lib/aws-cloudwatch";
 import { Construct } from "constructs";
-import { LAG_NAMESPACE, worstOf } from "./lag.ts";
+import { metricOf, PERIOD, worstOf } from "./lag.ts";
 import type { QueueAlarm, QueueAlarms } from "./props.ts";
 import type { LogStorage } from "./storage.ts";
-
-const PERIOD = Duration.minutes(1);
 
 export interface QueueMonitoringProps {
   readonly storage: LogStorage;
@@ -58,16 +54,9 @@ export class QueueMonitoring extends Construct {
     ];
   }
 
-  #watch({ table }: LogStorage, { group, topic, seconds, depth, deadLetters = true, actions = [] }: QueueAlarm): void {
+  #watch(storage: LogStorage, { group, topic, seconds, depth, deadLetters = true, actions = [] }: QueueAlarm): void {
     const scope = new Construct(this, `${encodeURIComponent(group)} ${encodeURIComponent(topic)}`);
-    const metric = (metricName: string): Metric =>
-      new Metric({
-        namespace: LAG_NAMESPACE,
-        metricName,
-        dimensionsMap: { Table: table.tableName, Group: group, Topic: topic },
-        period: PERIOD,
-        statistic: Stats.MAXIMUM,
-      });
+    const metric = (name: string): Metric => metricOf(storage, { group, topic }, name);
     const queue = `the queue of group ${group} and topic ${topic}`;
     if (seconds !== undefined) {
       const what = `A message has been waiting for ${seconds} s or longer in ${queue}`;

@@ -12,10 +12,7 @@ export interface QueueParts {
   readonly shares: Pick<ShareGroupsApi, "names" | "depths">;
 }
 
-/** One topic of a share group. */
-export interface QueueDepth {
-  readonly group: string;
-  readonly topic: string;
+export interface QueueCounts {
   /** Messages to be received, now or later. */
   readonly depth: number;
   readonly inFlight: number;
@@ -25,12 +22,21 @@ export interface QueueDepth {
   readonly deadLetters: number;
   /** Of the oldest message that is not settled; undefined: there is none. */
   readonly oldestAgeMs: number | undefined;
+}
+
+/** One topic of a share group. */
+export interface QueueDepth extends QueueCounts {
+  readonly group: string;
+  readonly topic: string;
   readonly partitions: readonly ShareDepth[];
 }
 
-/** Of every share group, group by group. */
-export async function* queueDepths(parts: QueueParts): AsyncGenerator<readonly QueueDepth[]> {
-  for (const group of await parts.shares.names()) {
+/** Of every share group that is asked for, group by group. */
+export async function* queueDepths(
+  parts: QueueParts,
+  isAsked: (group: string) => boolean = () => true,
+): AsyncGenerator<readonly QueueDepth[]> {
+  for (const group of (await parts.shares.names()).filter(isAsked)) {
     const depths = await depthsOf(parts, group);
     if (depths.length > 0) yield queueOf(group, depths, parts.clock.nowMs());
   }
@@ -68,25 +74,30 @@ async function depthsOf({ shares }: QueueParts, group: string): Promise<readonly
   }
 }
 
-/** By topic, without the dead-letter topic. */
-export function queueOf(group: string, depths: readonly ShareDepth[], nowMs: number): QueueDepth[] {
-  const topics = Map.groupBy(
-    depths.filter(({ isDeadLetters }) => !isDeadLetters),
-    ({ topic }) => topic,
-  );
-  return [...topics].map(([topic, partitions]) => {
-    const sum = (of: (one: ShareDepth) => number): number => partitions.reduce((total, one) => total + of(one), 0);
-    const oldest = partitions.filter(({ oldestAtMs }) => oldestAtMs >= 0).map(({ oldestAtMs }) => oldestAtMs);
-    return {
-      group,
-      topic,
-      depth: sum((one) => one.depth),
-      inFlight: sum((one) => one.inFlight),
-      parked: sum((one) => one.parked),
-      dying: sum((one) => one.dying),
-      deadLetters: sum((one) => one.deadLetters),
-      oldestAgeMs: oldest.length === 0 ? undefined : Math.max(0, nowMs - Math.min(...oldest)),
-      partitions,
-    };
-  });
+/** What is work: all but the dead-letter topic. */
+export function workOf(depths: readonly ShareDepth[]): ShareDepth[] {
+  return depths.filter(({ isDeadLetters }) => !isDeadLetters);
+}
+
+/** Of these partitions together. */
+export function countsOf(partitions: readonly ShareDepth[], nowMs: number): QueueCounts {
+  const sum = (of: (one: ShareDepth) => number): number => partitions.reduce((total, one) => total + of(one), 0);
+  const oldest = partitions.filter(({ oldestAtMs }) => oldestAtMs >= 0).map(({ oldestAtMs }) => oldestAtMs);
+  return {
+    depth: sum((one) => one.depth),
+    inFlight: sum((one) => one.inFlight),
+    parked: sum((one) => one.parked),
+    dying: sum((one) => one.dying),
+    deadLetters: sum((one) => one.deadLetters),
+    oldestAgeMs: oldest.length === 0 ? undefined : Math.max(0, nowMs - Math.min(...oldest)),
+  };
+}
+
+function queueOf(group: string, depths: readonly ShareDepth[], nowMs: number): QueueDepth[] {
+  return [...Map.groupBy(workOf(depths), ({ topic }) => topic)].map(([topic, partitions]) => ({
+    group,
+    topic,
+    ...countsOf(partitions, nowMs),
+    partitions,
+  }));
 }

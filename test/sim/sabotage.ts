@@ -43,6 +43,17 @@ export function bound(table: Table): Table {
   };
 }
 
+/** An object that does some of it in another way. */
+export function replaced<T extends object>(api: T, own: Partial<T>): T {
+  return new Proxy(api, {
+    get: (target, name) => {
+      if (name in own) return own[name as keyof T];
+      const value = target[name as keyof T];
+      return typeof value === "function" ? value.bind(target) : value;
+    },
+  });
+}
+
 function isHead(op: Write): op is Update {
   return op.op === "update" && op.key.sk === "HEAD";
 }

@@ -164,6 +164,25 @@ export class World {
     throw new Error(`not done after ${stepsMost} steps; the last: ${this.trace.slice(-5).join(" | ")}`);
   }
 
+  /** Runs until all of it is done; throws what one of it throws, and where nothing can happen any more before. */
+  async finish(work: readonly Promise<unknown>[], stepsMost: number): Promise<void> {
+    let done = false;
+    let failure: unknown;
+    const all = Promise.all(work).then(
+      () => {
+        done = true;
+      },
+      (error) => {
+        failure = error;
+        done = true;
+      },
+    );
+    await this.run(() => done, stepsMost);
+    if (!done) throw new Error("nothing can happen any more, and clients still wait");
+    await all;
+    if (failure !== undefined) throw failure;
+  }
+
   /** Applies every write that is still kept back. */
   async flushLate(): Promise<void> {
     for (const late of this.#late.splice(0)) {

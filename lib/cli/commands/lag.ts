@@ -59,8 +59,11 @@ async function show(
   const rows = group === undefined ? (await client.groups.lags()).sort(byPain) : (await client.groups.lag(group)).sort(byPain);
   if (json) return out.json(rows.map(jsonOf));
   const clear = watch === true && out.isTty ? CLEAR_SCREEN : "";
-  // A queue commits nothing: what it has to do is shown below.
-  const queues = (await client.queues.list()).filter((one) => group === undefined || one.group === group).sort(byAge);
+  // A queue commits nothing: what it has to do is shown below. A group that has committed is none.
+  const isOther = group !== undefined && rows.length > 0;
+  const queues = (isOther ? [] : await client.queues.list())
+    .filter((one) => group === undefined || one.group === group)
+    .sort(byAge);
   const queued = queues.length === 0 ? "" : queueTable(queues);
   if (rows.length === 0) {
     if (clear !== "" || queued !== "") await out.write(clear + queued);

@@ -1,7 +1,7 @@
 /** `brokerless queue`: receive, settle, look at and redrive the messages of a queue. */
 import { type Command, Option } from "commander";
-import { snakeCase } from "../../base/names.ts";
-import type { JobParts, QueueRow, Settling } from "../../client/index.ts";
+import { snakeCased } from "../../base/names.ts";
+import type { JobParts, QueueCounts, QueueRow, Settling } from "../../client/index.ts";
 import { type Context, connect, type ServerOptions, withServer } from "../context.ts";
 import { UsageError } from "../exit-codes.ts";
 import { examples } from "../help.ts";
@@ -96,7 +96,7 @@ function addList(queue: Command, context: Context): void {
     .addHelpText("after", examples(["brokerless queue list", "where work waits"]))
     .action(async (options: JsonOption) => {
       const rows = (await connect(options, context).queues.list()).sort(byAge);
-      if (options.json) return context.out.json(rows.map(rowJson));
+      if (options.json) return context.out.json(rows.map(countsJson));
       if (rows.length === 0) return context.err.tell("there is no queue\n");
       return context.out.write(queueTable(rows));
     });
@@ -107,15 +107,20 @@ export function byAge(a: QueueRow, b: QueueRow): number {
 }
 
 export function queueTable(rows: readonly QueueRow[]): string {
-  const cells = rows.map(({ group, topic, depth, inFlight, parked, dying, deadLetters, oldestAgeMs }) => {
-    const age = oldestAgeMs === undefined ? "-" : duration(oldestAgeMs);
-    return [group, topic, depth, inFlight, parked, dying, deadLetters, age];
-  });
-  return table(["GROUP", "TOPIC", "DEPTH", "IN-FLIGHT", "PARKED", "DYING", "DEAD-LETTERS", "OLDEST"], cells);
+  const cells = rows.map((row) => [row.group, row.topic, ...countCells(row)]);
+  return table(["GROUP", "TOPIC", ...COLUMNS], cells);
 }
 
-function rowJson(row: QueueRow): Record<string, unknown> {
-  return Object.fromEntries(Object.entries(row).map(([name, value]) => [snakeCase(name), value ?? null]));
+/** A row, or what there is in all. */
+function countsJson(counts: object): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(snakeCased(counts)).map(([name, value]) => [name, value ?? null]));
+}
+
+const COLUMNS = ["DEPTH", "IN-FLIGHT", "PARKED", "DYING", "DEAD-LETTERS", "OLDEST"];
+
+function countCells(counts: QueueCounts): (string | number)[] {
+  const { depth, inFlight, parked, dying, deadLetters, oldestAgeMs } = counts;
+  return [depth, inFlight, parked, dying, deadLetters, oldestAgeMs === undefined ? "-" : duration(oldestAgeMs)];
 }
 
 function addStats(queue: Command, context: Context): void {
@@ -123,24 +128,9 @@ function addStats(queue: Command, context: Context): void {
     .addHelpText("after", examples(["brokerless queue stats resizers", "one line"]))
     .action(async (group: string, options: JsonOption) => {
       const stats = await connect(options, context).queues.stats(group);
-      const { depth, inFlight, parked, dying, deadLetters, oldestAgeMs, deadLetterTopic } = stats;
-      if (options.json) {
-        return context.out.json({
-          group,
-          depth,
-          in_flight: inFlight,
-          parked,
-          dying,
-          dead_letters: deadLetters,
-          oldest_age_ms: oldestAgeMs ?? null,
-          dead_letter_topic: deadLetterTopic ?? null,
-        });
-      }
-      const age = oldestAgeMs === undefined ? "-" : duration(oldestAgeMs);
-      const row = [group, depth, inFlight, parked, dying, deadLetters, age, deadLetterTopic ?? "-"];
-      return context.out.write(
-        table(["GROUP", "DEPTH", "IN-FLIGHT", "PARKED", "DYING", "DEAD-LETTERS", "OLDEST", "DEAD-LETTER-TOPIC"], [row]),
-      );
+      if (options.json) return context.out.json({ group, ...countsJson(stats) });
+      const row = [group, ...countCells(stats), stats.deadLetterTopic ?? "-"];
+      return context.out.write(table(["GROUP", ...COLUMNS, "DEAD-LETTER-TOPIC"], [row]));
     });
 }
 

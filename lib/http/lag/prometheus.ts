@@ -3,7 +3,7 @@
  * for; and queues by names of our own. Pure. A partition that several groups read is told of once.
  */
 
-import type { QueueDepth } from "../../lag/queues.ts";
+import { countsOf, type QueueDepth } from "../../lag/queues.ts";
 import { STATUSES } from "../../lag/rules.ts";
 import type { GroupLag } from "../../lag/types.ts";
 
@@ -44,8 +44,7 @@ export function queueText(queues: readonly QueueDepth[], nowMs: number): string 
       shown.gauge("brokerless_queue_in_flight", one.inFlight, labels);
       shown.gauge("brokerless_queue_parked", one.parked, labels);
       shown.gauge("brokerless_queue_dying", one.dying, labels);
-      const ageMs = one.oldestAtMs < 0 ? 0 : Math.max(0, nowMs - one.oldestAtMs);
-      shown.gauge("brokerless_queue_oldest_seconds", ageMs / 1000, labels);
+      shown.gauge("brokerless_queue_oldest_seconds", (countsOf([one], nowMs).oldestAgeMs ?? 0) / 1000, labels);
       shown.counter("brokerless_queue_dead_letters_total", one.deadLetters, labels);
     }
   }

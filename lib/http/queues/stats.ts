@@ -2,7 +2,7 @@
 import * as z from "zod";
 import { BrokerlessError } from "../../base/errors.ts";
 import { redrive } from "../../groups/share/redrive.ts";
-import { type QueueDepth, queueDepths, queueOf } from "../../lag/queues.ts";
+import { countsOf, type QueueCounts, queueDepths, workOf } from "../../lag/queues.ts";
 import { json, type Reply } from "../call.ts";
 import { errorBody } from "../errors.ts";
 import type { Exchange } from "../exchange.ts";
@@ -55,26 +55,13 @@ export async function stats(exchange: Exchange): Promise<Reply> {
     start_offset: one.startOffset,
     end_offset: one.endOffset,
     log_end_offset: one.logEndOffset,
-    depth: one.depth,
-    in_flight: one.inFlight,
-    parked: one.parked,
-    dying: one.dying,
-    dead_letters: one.deadLetters,
-    oldest_age_ms: one.oldestAtMs < 0 ? null : Math.max(0, nowMs - one.oldestAtMs),
+    ...countsJson(countsOf([one], nowMs)),
   }));
   const deadLetterTopic = await deadLetterTopicOf(exchange);
-  const queue = queueOf(group, depths, nowMs).map(countsOf);
-  const sum = (of: (one: (typeof queue)[number]) => number): number => queue.reduce((total, one) => total + of(one), 0);
-  const ages = queue.flatMap(({ oldest_age_ms }) => oldest_age_ms ?? []);
   return json({
     group,
     dead_letter_topic: deadLetterTopic ?? null,
-    depth: sum((one) => one.depth),
-    in_flight: sum((one) => one.in_flight),
-    parked: sum((one) => one.parked),
-    dying: sum((one) => one.dying),
-    dead_letters: sum((one) => one.dead_letters),
-    oldest_age_ms: ages.length === 0 ? null : Math.max(...ages),
+    ...countsJson(countsOf(workOf(depths), nowMs)),
     partitions,
   });
 }
@@ -83,10 +70,12 @@ export const queueRowSchema = z.object({ group: z.string(), topic: z.string(), .
 
 export async function listQueues(exchange: Exchange): Promise<Reply> {
   const rows: z.infer<typeof queueRowSchema>[] = [];
-  for await (const topics of queueDepths({ clock: exchange.surface.clock, shares: await sharesOf(exchange) })) {
+  const parts = { clock: exchange.surface.clock, shares: await sharesOf(exchange) };
+  const isSeen = (name: string): boolean => exchange.may({ resource: "group", operation: "describe", name });
+  for await (const topics of queueDepths(parts, isSeen)) {
     for (const one of topics) {
-      if (!exchange.may({ resource: "group", operation: "describe", name: one.group }) || !maySee(exchange, one.topic)) continue;
-      rows.push({ group: one.group, topic: one.topic, ...countsOf(one), partitions: one.partitions.length });
+      if (!maySee(exchange, one.topic)) continue;
+      rows.push({ group: one.group, topic: one.topic, ...countsJson(one), partitions: one.partitions.length });
     }
   }
   return json({ queues: rows });
@@ -96,7 +85,7 @@ function maySee(exchange: Exchange, topic: string): boolean {
   return exchange.may({ resource: "topic", operation: "describe", name: topic });
 }
 
-function countsOf({ depth, inFlight, parked, dying, deadLetters, oldestAgeMs }: Omit<QueueDepth, "group" | "topic">) {
+function countsJson({ depth, inFlight, parked, dying, deadLetters, oldestAgeMs }: QueueCounts) {
   return {
     depth,
     in_flight: inFlight,

@@ -1,22 +1,13 @@
 /** The session of docs/security.md, run as it stands there. It needs a POSIX shell and curl. */
 import { execFile, spawnSync } from "node:child_process";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { promisify } from "node:util";
 import { expect, test } from "vitest";
+import { freePort } from "../../../.ci/emulators/process.ts";
 
 const isMissing = spawnSync("sh", ["-c", "curl --version"]).status !== 0;
-
-function freePort(): Promise<number> {
-  return new Promise((done) => {
-    const probe = createServer().listen(0, "127.0.0.1", () => {
-      const { port } = probe.address() as { port: number };
-      probe.close(() => done(port));
-    });
-  });
-}
 
 test.skipIf(isMissing)("the session does what it says", { timeout: 120_000 }, async () => {
   const page = await readFile("docs/security.md", "utf8");

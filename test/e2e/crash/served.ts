@@ -1,21 +1,11 @@
 /** `brokerless serve` on a folder and two fixed addresses, which is killed and started again under its clients. */
-import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { freePort } from "../../../.ci/emulators/process.ts";
 import { type Child, startChild } from "./child.ts";
 
 const BROKERLESS = join(import.meta.dirname, "../../../bin/brokerless.ts");
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as { port: number };
-  server.close();
-  await once(server, "close");
-  return port;
-}
 
 export interface Served {
   readonly url: string;

@@ -2,7 +2,7 @@
 import { commitDirty, pollGroup, returned } from "../../../lib/groups/poll/poll.ts";
 import type { CommittedOffset, GroupsApi } from "../../../lib/groups/types.ts";
 import type { Condition, Storage, Update, Write } from "../../../lib/ports/index.ts";
-import { altered, bound, without } from "../sabotage.ts";
+import { altered, bound, replaced, without } from "../sabotage.ts";
 import type { Sabotage } from "./simulation.ts";
 
 export const SABOTAGE: Readonly<Record<string, Sabotage>> = {
@@ -92,16 +92,6 @@ function heardNow(storage: Storage): Storage {
     return found.map((one) => (one.key.sk.startsWith("M#") ? { ...one, item: { ...one.item, h: 2 ** 50 } } : one));
   };
   return { ...storage, table: { ...bound(table), range } };
-}
-
-function replaced(groups: GroupsApi, own: Partial<GroupsApi>): GroupsApi {
-  return new Proxy(groups, {
-    get: (target, name) => {
-      if (name in own) return own[name as keyof GroupsApi];
-      const value = target[name as keyof GroupsApi];
-      return typeof value === "function" ? value.bind(target) : value;
-    },
-  });
 }
 
 function commitAsMember(groups: GroupsApi): GroupsApi["commit"] {

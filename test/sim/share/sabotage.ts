@@ -4,7 +4,7 @@ import type { ShareGroupsApi } from "../../../lib/groups/share/types.ts";
 import { type Run, runAt } from "../../../lib/groups/share/window.ts";
 import type { AppendRequest, AppendResult, LogApi } from "../../../lib/log/index.ts";
 import type { Condition, Key, Storage, Write } from "../../../lib/ports/index.ts";
-import { altered, bound, without } from "../sabotage.ts";
+import { altered, bound, replaced, without } from "../sabotage.ts";
 import { DEAD_LETTERS, GROUP } from "./names.ts";
 import type { Sabotage } from "./simulation.ts";
 
@@ -157,16 +157,6 @@ function settledByAnybody(shares: ShareGroupsApi, { table }: Storage): ShareGrou
       const item = await table.get(shareKey(GROUP, topicId, partition));
       const run = item && runAt(decodeShare(item).state.window, batches[0]?.firstOffset as number);
       return shares.acknowledge({ ...request, holder: run?.holder || request.holder });
-    },
-  });
-}
-
-function replaced<T extends object>(api: T, own: Partial<T>): T {
-  return new Proxy(api, {
-    get: (target, name) => {
-      if (name in own) return own[name as keyof T];
-      const value = target[name as keyof T];
-      return typeof value === "function" ? value.bind(target) : value;
     },
   });
 }

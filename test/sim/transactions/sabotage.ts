@@ -1,6 +1,6 @@
 /** The rules of transactions (docs/decisions/005-transactions.md), each taken out alone: the checks must notice. */
 import type { Condition, Update, Write } from "../../../lib/ports/index.ts";
-import { altered, without } from "../sabotage.ts";
+import { altered, replaced, without } from "../sabotage.ts";
 import type { Sabotage } from "./simulation.ts";
 
 export const SABOTAGE: Readonly<Record<string, Sabotage>> = {
@@ -144,14 +144,4 @@ function onEntry(condition: Condition, attribute: string): boolean {
 /** Where nobody looks. */
 function elsewhere<T extends Write>(op: T): T {
   return { ...op, key: { pk: "X", sk: `${op.key.pk} ${op.key.sk}` } };
-}
-
-function replaced<T extends object>(api: T, own: Partial<T>): T {
-  return new Proxy(api, {
-    get: (target, name) => {
-      if (name in own) return own[name as keyof T];
-      const value = target[name as keyof T];
-      return typeof value === "function" ? value.bind(target) : value;
-    },
-  });
 }

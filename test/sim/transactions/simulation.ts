@@ -254,21 +254,7 @@ export class TransactionSimulation {
     return { process, log, groups, transactions, parts: { ...common, codecs: {}, digest } };
   }
 
-  async #finish(work: readonly Promise<unknown>[]): Promise<void> {
-    let done = false;
-    let failure: unknown;
-    const all = Promise.all(work).then(
-      () => {
-        done = true;
-      },
-      (error) => {
-        failure = error;
-        done = true;
-      },
-    );
-    await this.world.run(() => done, STEPS_MOST);
-    if (!done) throw new Error("nothing can happen any more, and clients still wait");
-    await all;
-    if (failure !== undefined) throw failure;
+  #finish(work: readonly Promise<unknown>[]): Promise<void> {
+    return this.world.finish(work, STEPS_MOST);
   }
 }
